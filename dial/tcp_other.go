@@ -1,0 +1,10 @@
+//go:build !linux
+
+package dial
+
+import (
+	"net"
+	"time"
+)
+
+func dialer(patience time.Duration) *net.Dialer { return keepAlive(patience) }

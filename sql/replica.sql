@@ -1,0 +1,60 @@
+-- What a replica keeps of itself. Safe to run again.
+
+-- How far the replica is: one row, changed in the transaction that applies.
+create table if not exists bridge.position (
+  one boolean primary key default true check (one),
+  name text not null,              -- the replica's name in the configuration
+  epoch integer not null,
+  seq bigint not null,
+  commit_lsn pg_lsn not null,
+  checksum bytea not null,
+  model bytea not null,
+  commit_time timestamptz,         -- of the last block that was applied
+  state text not null,             -- copying, catching_up, streaming
+  consistent_lsn pg_lsn,           -- while catching up behind a copy: the tables are consistent from here on
+  error text not null default '',  -- why the replica stands still
+  error_at timestamptz
+) with (fillfactor = 10);
+
+-- The statements that make the schema of a new replica, in order.
+create table if not exists bridge.copy_step (
+  phase text not null,             -- pre, keys, post
+  ordinal integer not null,
+  object text not null,
+  statement text not null,
+  done boolean not null default false,
+  primary key (phase, ordinal)
+);
+
+-- The tables that are or were copied. A finished table has no row.
+create table if not exists bridge.copy_table (
+  schema_name text not null,
+  table_name text not null,
+  relid oid not null,              -- on the master
+  state text not null,             -- wanted, copying, copied
+  planned boolean not null default false,
+  estimated_rows bigint not null,
+  estimated_bytes bigint not null,
+  primary key (schema_name, table_name)
+);
+
+-- Ranges of a table's key. A chunk's rows are loaded in the transaction that sets snapshot:
+-- what the master's snapshot, in which they were read, saw.
+create table if not exists bridge.copy_chunk (
+  schema_name text not null,
+  table_name text not null,
+  chunk integer not null,
+  lower_key text[],                -- exclusive; null: from the start
+  upper_key text[],                -- inclusive; null: to the end
+  snapshot text,
+  rows bigint,
+  primary key (schema_name, table_name, chunk),
+  foreign key (schema_name, table_name) references bridge.copy_table on delete cascade
+);
+
+-- Tables of the master that had rows when they were published: those are copied (lsn is
+-- that of the master's bridge.added_table).
+create table if not exists bridge.added_table_copied (
+  relid oid primary key,
+  lsn pg_lsn not null
+);
