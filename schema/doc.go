@@ -1,0 +1,31 @@
+// Package schema reads the schema of a PostgreSQL database, gives the statements that make it again, and compares two of them.
+// What Read returns is complete: an object it found and can not carry over is named in Model.NotCovered, and what had to
+// stay behind because it needs something excluded is named in Model.LeftOut; nothing is dropped silently.
+//
+// A Model is a list of objects, each with a canonical definition (equal text means equal object) and with the statements
+// that create it. Definitions are rendered by the server under an empty search_path and pinned settings, so they do not
+// depend on who reads them. Servers of majors 14 to 18 can be read, and the statements work on majors 14 to 18, as far as
+// the target knows the features used.
+//
+// Not part of a model: owners, privileges, tablespaces, roles, event triggers, publications, subscriptions, and the values
+// of sequences.
+//
+// # Creating a schema
+//
+// Statements come in three phases. PreData makes everything that rows need, Keys makes primary keys and the indexes that
+// serve as replica identity, PostData makes what is cheaper, or only possible, once the rows are there.
+//
+// The caller owns the session in which they run, and sets there
+//
+//	set check_function_bodies = off
+//	set search_path = ''
+//	set default_table_access_method = heap
+//	set default_toast_compression = pglz
+//	set xmloption = content
+//	set client_min_messages = warning
+//
+// because functions may name what does not exist yet, and because every name in a statement is qualified. Two things of the
+// target are taken as given: the roles named in policies (a policy for a role that does not exist fails), and the files of
+// the extensions. Refreshing materialized views, building indexes and checking constraints runs functions of the schema as
+// the caller; with the empty search_path, functions that do not qualify names can fail there, as they do for pg_restore.
+package schema

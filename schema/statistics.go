@@ -1,0 +1,44 @@
+package schema
+
+import (
+	"context"
+	"fmt"
+)
+
+// readStatistics reads extended statistics.
+func (r *reader) readStatistics(ctx context.Context) error {
+	rows, err := query[struct {
+		OID          uint32
+		Table        uint32 `db:"table_oid"`
+		Schema, Name string
+		Definition   string
+		Target       int
+	}](ctx, r, `
+select s.oid, s.stxrelid as table_oid, n.nspname as schema, s.stxname as name, pg_catalog.pg_get_statisticsobjdef(s.oid) as definition,
+	coalesce(s.stxstattarget, -1)::int as target
+from pg_catalog.pg_statistic_ext s
+join pg_catalog.pg_namespace n on n.oid = s.stxnamespace
+where `+userSchema)
+	if err != nil {
+		return err
+	}
+	for _, s := range rows {
+		t := r.relations[s.Table]
+		if t == nil {
+			continue
+		}
+		name := Quote(s.Schema, s.Name)
+		o := &Object{Kind: KindStatistics, Schema: s.Schema, Name: s.Name, OID: s.OID, Phase: PostData, Definition: s.Definition,
+			Create: []string{s.Definition}}
+		if s.Target >= 0 {
+			alter := fmt.Sprintf("set statistics %d", s.Target)
+			o.Definition += "\n" + alter
+			o.Create = append(o.Create, "alter statistics "+name+" "+alter)
+		}
+		if n := r.add(o, ref{inStatistics, s.OID}, "statistics "+name); n != nil {
+			n.parent = t.node
+			n.needs(t.node)
+		}
+	}
+	return nil
+}
