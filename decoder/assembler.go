@@ -1,0 +1,406 @@
+package decoder
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/pgbridge/pgbridge/change"
+)
+
+// PartSize is the size, in bytes, at which a transaction's content is cut into
+// parts. It is part of the format: another size makes other blocks.
+const PartSize = 2 << 20
+
+// MarkerPrefix is the prefix of the transactional logical messages that make a
+// block of their own although they change nothing.
+const MarkerPrefix = "bridge.marker"
+
+// assembler turns messages into transactions. Not for concurrent use.
+type assembler struct {
+	emit func(*Tx) error
+	dir  string     // for temporary files; empty: the system's
+	skip change.LSN // transactions that end here or before are known already
+
+	model     *change.Model               // as of the last transaction that was emitted
+	relations map[uint32]*change.Relation // what the server has told in this session
+	told      map[uint32]int              // when it told so
+	clock     int                         // counts what it tells of relations
+
+	msg         message
+	open        bool // between begin and commit
+	content     content
+	xid         uint32               // of the open transaction
+	stream      uint32               // of the stream segment that is open, else 0
+	hasStreamed bool                 // anything has come before its commit
+	streamed    map[uint32]*inFlight // streamed transactions by top-level xid
+}
+
+// inFlight is a large transaction whose changes arrive before its commit.
+type inFlight struct {
+	messages spool           // raw messages as they came, each behind its subtransaction's xid
+	told     []int           // when the relation messages among them came
+	aborted  map[uint32]bool // subtransactions that were rolled back
+}
+
+func newAssembler(model *change.Model, skip change.LSN, dir string, emit func(*Tx) error) *assembler {
+	return &assembler{
+		emit: emit, dir: dir, skip: skip, model: model,
+		relations: map[uint32]*change.Relation{},
+		told:      map[uint32]int{},
+		streamed:  map[uint32]*inFlight{},
+	}
+}
+
+// close frees what unfinished transactions hold.
+func (a *assembler) close() {
+	a.content.close()
+	for _, f := range a.streamed {
+		f.messages.close()
+	}
+}
+
+// handle takes one pgoutput message; b is not kept.
+func (a *assembler) handle(b []byte) error {
+	m := &a.msg
+	if err := m.parse(b, a.stream != 0); err != nil {
+		return err
+	}
+	if a.stream != 0 && m.kind != msgStreamStop {
+		return a.handleStreamed(b)
+	}
+	switch m.kind {
+	case msgBegin, msgStreamStart, msgStreamCommit, msgStreamAbort:
+		if a.open {
+			return fmt.Errorf("message %q of transaction %d inside transaction %d", m.kind, m.xid, a.xid)
+		}
+	}
+	switch m.kind {
+	case msgBegin:
+		a.open, a.xid = true, m.xid
+		a.content.begin(a.model, a.dir)
+	case msgCommit:
+		if !a.open {
+			return fmt.Errorf("commit at %s without a begin", m.lsn)
+		}
+		a.open = false
+		return a.commit(&a.content, a.xid)
+	case msgStreamStart:
+		if m.xid == 0 {
+			return fmt.Errorf("stream of transaction 0")
+		}
+		a.stream, a.hasStreamed = m.xid, true
+		if a.streamed[m.xid] == nil {
+			a.streamed[m.xid] = &inFlight{messages: spool{dir: a.dir, limit: 256 << 10}, aborted: map[uint32]bool{}}
+		}
+	case msgStreamStop:
+		if a.stream == 0 {
+			return fmt.Errorf("stream stop without a start")
+		}
+		a.stream = 0
+	case msgStreamAbort:
+		f := a.streamed[m.xid]
+		if f == nil {
+			return nil // nothing of it was streamed
+		}
+		if m.xid != m.subxid {
+			f.aborted[m.subxid] = true
+			return nil
+		}
+		f.messages.close()
+		delete(a.streamed, m.xid)
+	case msgStreamCommit:
+		f := a.streamed[m.xid]
+		if f == nil {
+			return fmt.Errorf("stream commit of transaction %d, which was never streamed", m.xid)
+		}
+		delete(a.streamed, m.xid)
+		defer f.messages.close()
+		return a.commitStreamed(f, m.xid)
+	default:
+		return a.change(m, &a.content, a.open)
+	}
+	return nil
+}
+
+// handleStreamed keeps a message of a streamed transaction until it commits.
+func (a *assembler) handleStreamed(b []byte) error {
+	m := &a.msg
+	switch m.kind {
+	case msgOrigin, msgType:
+		return nil
+	case msgRelation, msgInsert, msgUpdate, msgDelete, msgTruncate, msgMessage:
+		f := a.streamed[a.stream]
+		if m.kind == msgRelation {
+			a.clock++
+			f.told = append(f.told, a.clock)
+		}
+		// The message is kept as it would stand outside a stream, behind its xid.
+		return f.messages.add(b[1:5], b[:1], b[5:])
+	}
+	return fmt.Errorf("message %q inside a stream segment", m.kind)
+}
+
+// commitStreamed replays a streamed transaction as if it came in one piece. What
+// it said of relations holds from here on, as the server assumes, unless the server
+// has told others something newer since (a schema can be renamed meanwhile).
+func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
+	end, micros := a.msg.end, a.msg.micros
+	var c content
+	defer c.close()
+	c.begin(a.model, a.dir)
+	replay := func() error {
+		var m message
+		newer := map[uint32]*change.Relation{}
+		told := f.told
+		defer func() { maps.Copy(a.relations, newer) }()
+		return f.messages.each(func(entry []byte) error {
+			at := 0
+			if entry[4] == msgRelation {
+				at, told = told[0], told[1:]
+			}
+			// What an aborted subtransaction told of relations goes with it: the server tells
+			// it again to who needs it, and others may have changed the table since.
+			if f.aborted[binary.BigEndian.Uint32(entry)] {
+				return nil
+			}
+			if err := m.parse(entry[4:], false); err != nil {
+				return err
+			}
+			if m.kind != msgRelation {
+				return a.change(&m, &c, true)
+			}
+			switch oid := m.relation.OID; {
+			case at > a.told[oid]:
+				a.told[oid] = at
+				delete(newer, oid)
+			case newer[oid] == nil:
+				newer[oid] = a.relations[oid]
+			}
+			a.relations[m.relation.OID] = m.relation
+			return nil
+		})
+	}
+	if end <= a.skip {
+		c.discard = true
+		return replay()
+	}
+	tx := &Tx{XID: xid, LSN: end, Commit: commitTime(micros), Large: true}
+	if f.messages.total <= PartSize {
+		// Small enough for memory: the content is never much larger than the messages.
+		if err := replay(); err != nil {
+			return err
+		}
+		if !c.empty() {
+			return a.finish(&c, tx)
+		}
+		return nil
+	}
+	any, err := f.anyChange(&a.msg)
+	if err != nil {
+		return err
+	}
+	if !any {
+		c.discard = true
+		return replay()
+	}
+	tx.parts = func(f func([]byte) error) error {
+		c.part = f
+		if err := replay(); err != nil {
+			return err
+		}
+		if err := c.cut(); err != nil {
+			return err
+		}
+		a.model, tx.Model, tx.Models = c.model, c.model, c.models
+		return nil
+	}
+	if err := a.emit(tx); err != nil {
+		return err
+	}
+	if tx.Model == nil {
+		return fmt.Errorf("transaction %d was not read by its receiver", xid)
+	}
+	return nil
+}
+
+// anyChange says whether something is left of the transaction when what was
+// rolled back is taken away.
+func (f *inFlight) anyChange(m *message) (bool, error) {
+	err := f.messages.each(func(entry []byte) error {
+		if f.aborted[binary.BigEndian.Uint32(entry)] {
+			return nil
+		}
+		if err := m.parse(entry[4:], false); err != nil {
+			return err
+		}
+		if m.isChange() {
+			return errFound
+		}
+		return nil
+	})
+	if errors.Is(err, errFound) {
+		return true, nil
+	}
+	return false, err
+}
+
+var errFound = errors.New("found")
+
+func (m *message) isChange() bool {
+	switch m.kind {
+	case msgInsert, msgUpdate, msgDelete, msgTruncate:
+		return true
+	}
+	return m.kind == msgMessage && m.transactional && m.prefix == MarkerPrefix
+}
+
+// commit ends the transaction that came in one piece.
+func (a *assembler) commit(c *content, xid uint32) error {
+	defer c.close()
+	if c.empty() || a.msg.end <= a.skip {
+		return nil
+	}
+	return a.finish(c, &Tx{XID: xid, LSN: a.msg.end, Commit: commitTime(a.msg.micros)})
+}
+
+// finish emits a transaction whose content is complete.
+func (a *assembler) finish(c *content, tx *Tx) error {
+	tx.Model, tx.Models = c.model, c.models
+	a.model = c.model
+	if tx.Large = c.parts.total > 0; !tx.Large {
+		tx.Content = append([]byte(nil), c.buf...)
+		return a.emit(tx)
+	}
+	if err := c.cut(); err != nil {
+		return err
+	}
+	tx.parts = c.parts.each
+	return a.emit(tx)
+}
+
+// change takes a message that describes a relation or changes something.
+func (a *assembler) change(m *message, c *content, open bool) error {
+	switch m.kind {
+	case msgOrigin, msgType:
+		return nil
+	case msgRelation:
+		a.clock++
+		a.relations[m.relation.OID], a.told[m.relation.OID] = m.relation, a.clock
+		return nil
+	case msgMessage:
+		if !m.isChange() {
+			return nil
+		}
+		if !open {
+			return fmt.Errorf("transactional message %q outside a transaction", m.prefix)
+		}
+		c.marked = true
+		return nil
+	}
+	if !open {
+		return fmt.Errorf("message %q outside a transaction", m.kind)
+	}
+	if c.discard {
+		return nil
+	}
+	switch m.kind {
+	case msgTruncate:
+		for _, oid := range m.oids {
+			if _, err := a.use(oid, c); err != nil {
+				return err
+			}
+		}
+		c.buf = change.AppendTruncate(c.buf, m.oids, m.options&1 != 0, m.options&2 != 0)
+	case msgInsert, msgUpdate, msgDelete:
+		rel, err := a.use(m.oid, c)
+		if err != nil {
+			return err
+		}
+		if m.kind != msgDelete && len(m.new) != len(rel.Columns) {
+			return fmt.Errorf("row of %d columns for %s, which has %d", len(m.new), rel, len(rel.Columns))
+		}
+		if m.oldKind != change.OldNone && m.kind != msgInsert && len(m.old) != len(rel.Columns) {
+			return fmt.Errorf("old row of %d columns for %s, which has %d", len(m.old), rel, len(rel.Columns))
+		}
+		switch m.kind {
+		case msgInsert:
+			c.buf = change.AppendInsert(c.buf, m.oid, m.new)
+		case msgUpdate:
+			c.buf = change.AppendUpdate(c.buf, m.oid, m.oldKind, m.old, m.new)
+		case msgDelete:
+			c.buf = change.AppendDelete(c.buf, m.oid, m.oldKind, m.old)
+		}
+	}
+	if len(c.buf) >= PartSize {
+		return c.cut()
+	}
+	return nil
+}
+
+// use puts the relation as the server described it last into the model.
+func (a *assembler) use(oid uint32, c *content) (*change.Relation, error) {
+	rel := a.relations[oid]
+	if rel == nil {
+		return nil, fmt.Errorf("change of relation %d, which the server has not described", oid)
+	}
+	if c.model.Relation(oid) == rel {
+		return rel, nil
+	}
+	next := c.model.With(rel)
+	if next == c.model {
+		a.relations[oid] = c.model.Relation(oid) // equal: the quick comparison holds from now on
+		return rel, nil
+	}
+	c.model = next
+	c.models = append(c.models, next)
+	c.buf = change.AppendEvolve(c.buf, next.Checksum())
+	return rel, nil
+}
+
+func commitTime(micros int64) time.Time {
+	// Not pgEpoch.Add: a Duration spans 292 years only.
+	return time.UnixMicro(pgEpoch.UnixMicro() + micros).UTC()
+}
+
+// content gathers the encoded changes of one transaction.
+type content struct {
+	buf     []byte // the part that is being filled
+	parts   spool  // the parts before it, unless part takes them
+	part    func([]byte) error
+	model   *change.Model // in force at the end of buf
+	models  []*change.Model
+	marked  bool // makes a block even without changes
+	discard bool // the changes are not wanted, only what is said of relations
+}
+
+func (c *content) begin(model *change.Model, dir string) {
+	*c = content{buf: c.buf[:0], parts: spool{dir: dir, limit: PartSize + PartSize/2}, model: model}
+}
+
+func (c *content) empty() bool { return len(c.buf) == 0 && c.parts.total == 0 && !c.marked }
+
+// cut ends the part; an empty one is left out.
+func (c *content) cut() error {
+	if len(c.buf) == 0 {
+		return nil
+	}
+	var err error
+	if c.part != nil {
+		err = c.part(c.buf)
+	} else {
+		err = c.parts.add(c.buf)
+	}
+	c.buf = c.buf[:0]
+	return err
+}
+
+func (c *content) close() {
+	c.parts.close()
+	if cap(c.buf) > PartSize/8 {
+		c.buf = nil // the next transaction is most likely a small one
+	}
+	c.models, c.part = nil, nil
+}

@@ -1,0 +1,41 @@
+package decoder
+
+import (
+	"time"
+
+	"github.com/pgbridge/pgbridge/change"
+)
+
+// pgEpoch is the zero of PostgreSQL's timestamps.
+var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+
+// Tx is one committed transaction.
+type Tx struct {
+	XID    uint32     // top-level transaction ID, without the epoch
+	LSN    change.LSN // end of the commit record
+	Commit time.Time  // microseconds, UTC
+
+	// Content is the whole encoded content of a small transaction; the receiver
+	// may keep it. A large one has none and is read with Parts.
+	Content []byte
+	Large   bool
+
+	// Model is the model in force at the end, Models the ones that came into
+	// force in this transaction. For a large transaction they are set when Parts
+	// has returned.
+	Model  *change.Model
+	Models []*change.Model
+
+	parts func(func(part []byte) error) error
+}
+
+// Parts calls f with the content in parts, cut at the first end of a change at
+// or behind PartSize, so that equal content is cut alike. The bytes are valid
+// during the call. A large transaction is read once, before the emit that
+// brought it returns.
+func (t *Tx) Parts(f func(part []byte) error) error {
+	if t.parts != nil {
+		return t.parts(f)
+	}
+	return f(t.Content)
+}
