@@ -1,0 +1,269 @@
+package commitlog
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"hash"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgbridge/pgbridge/change"
+)
+
+// Channel is what the writer notifies of new blocks.
+const Channel = "bridge_block"
+
+// Entry is a transaction to be appended.
+type Entry struct {
+	XID    uint32
+	LSN    change.LSN
+	Commit time.Time
+	Model  *change.Model   // in force at the end
+	Models []*change.Model // that came into force in it; they are stored with it
+
+	Content []byte
+}
+
+// Writer appends blocks to the sync table. It owns its connection, which should
+// run with synchronous_commit=off. Not for concurrent use.
+//
+// There can be only one: it is whoever reads the slot. Should two ever write, the
+// second fails on the block number, and the block of the first is the right one.
+type Writer struct {
+	conn  *pgx.Conn
+	head  change.Position
+	model change.Checksum
+	upper int64 // partitions take the blocks below
+
+	durability Durability
+}
+
+// ErrNotInitialized says that a database has no log.
+var ErrNotInitialized = errors.New("there is no commit log: run bridge init")
+
+// OpenWriter finds the log's end. What is there counts as durable only once
+// Durable has said so.
+func OpenWriter(ctx context.Context, conn *pgx.Conn) (*Writer, error) {
+	head, model, err := Head(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	return &Writer{conn: conn, head: head, model: model}, nil
+}
+
+// Head is the last block's position, or the anchor of a log without blocks, and
+// the model in force there.
+func Head(ctx context.Context, conn *pgx.Conn) (change.Position, change.Checksum, error) {
+	var p change.Position
+	var sum, model []byte
+	err := conn.QueryRow(ctx, `
+		select epoch, seq, commit_lsn::text, checksum, model from (
+			(select epoch, seq, commit_lsn, checksum, model from bridge.commit_block order by seq desc limit 1)
+			union all
+			(select epoch, after_seq, start_lsn, checksum, model from bridge.epoch order by epoch desc limit 1)
+		) l
+		order by seq desc, epoch desc
+		limit 1`).Scan(&p.Epoch, &p.Seq, &p.LSN, &sum, &model)
+	if errors.Is(err, pgx.ErrNoRows) || undefined(err) {
+		return p, change.Checksum{}, ErrNotInitialized
+	}
+	if err != nil {
+		return p, change.Checksum{}, fmt.Errorf("read the log's head: %w", err)
+	}
+	if p.Checksum, err = change.ParseChecksum(sum); err != nil {
+		return p, change.Checksum{}, &CorruptError{p.Seq, err.Error()}
+	}
+	m, err := change.ParseChecksum(model)
+	if err != nil {
+		return p, change.Checksum{}, &CorruptError{p.Seq, err.Error()}
+	}
+	return p, m, nil
+}
+
+// Head is the last block that was appended.
+func (w *Writer) Head() change.Position { return w.head }
+
+// Model is the checksum of the model in force at the head.
+func (w *Writer) Model() change.Checksum { return w.model }
+
+// next makes the header of the block behind the head.
+func (w *Writer) next(e *Entry, head change.Position, parts int32, bytes int64) Header {
+	return Header{
+		Epoch: head.Epoch, Seq: head.Seq + 1, XID: e.XID, LSN: e.LSN, Commit: e.Commit,
+		Model: e.Model.Checksum(), Parts: parts, Bytes: bytes,
+	}
+}
+
+// Append stores the transactions as the next blocks, all in one transaction of the
+// database, in one round trip. When it returns they can be read by everyone; they
+// survive a crash once Durable reports them.
+func (w *Writer) Append(ctx context.Context, entries []Entry) error {
+	n := len(entries)
+	if n == 0 {
+		return nil
+	}
+	if err := w.partition(ctx, w.head.Seq+int64(n)); err != nil {
+		return err
+	}
+	blocks := make([]Block, n)
+	size := 0
+	for i := range entries {
+		size += len(entries[i].Content) + packHeader
+	}
+	packed := make([]byte, 0, size)
+	head := w.head
+	for i := range entries {
+		e := &entries[i]
+		b := &blocks[i]
+		start := len(packed)
+		packed = Pack(packed, e.Content)
+		b.Payload = packed[start:len(packed):len(packed)]
+		b.Header = w.next(e, head, 1, int64(len(e.Content)))
+		b.Checksum = b.Sum(head.Checksum, sha256.Sum256(e.Content))
+		head = b.Position()
+	}
+	batch := &pgx.Batch{}
+	for i := range entries {
+		for _, m := range entries[i].Models {
+			QueueModel(batch, m)
+		}
+	}
+	QueueBlocks(batch, blocks)
+	queueNotify(batch)
+	if err := w.conn.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("append blocks %d to %d: %w", w.head.Seq+1, head.Seq, err)
+	}
+	w.head, w.model = head, entries[n-1].Model.Checksum()
+	return nil
+}
+
+// AppendLarge stores one transaction whose content comes in parts, which are stored
+// as they come; complete is called behind the last one and gives the entry.
+func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error) error, complete func() Entry) error {
+	seq := w.head.Seq + 1
+	if err := w.partition(ctx, seq); err != nil {
+		return err
+	}
+	tx, err := w.conn.Begin(ctx)
+	if err != nil {
+		return fmt.Errorf("append block %d: %w", seq, err)
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
+	var (
+		digest       = hash.Hash(sha256.New())
+		first, later []byte
+		count        int32
+		size         int64
+	)
+	err = parts(func(part []byte) error {
+		digest.Write(part)
+		size += int64(len(part))
+		count++
+		if count == 1 {
+			first = Pack(nil, part)
+			return nil
+		}
+		later = Pack(later[:0], part)
+		_, err := tx.Exec(ctx, `insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`, seq, count-1, later)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("append block %d, part %d: %w", seq, count, err)
+	}
+	e := complete()
+	if count == 0 {
+		first, count = Pack(nil, nil), 1
+	}
+	b := Block{Header: w.next(&e, w.head, count, size), Payload: first}
+	b.Checksum = b.Sum(w.head.Checksum, [sha256.Size]byte(digest.Sum(nil)))
+	batch := &pgx.Batch{}
+	for _, m := range e.Models {
+		QueueModel(batch, m)
+	}
+	QueueBlocks(batch, []Block{b})
+	queueNotify(batch)
+	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
+		return fmt.Errorf("append block %d: %w", seq, err)
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return fmt.Errorf("append block %d: %w", seq, err)
+	}
+	w.head, w.model = b.Position(), b.Model
+	return nil
+}
+
+// Durable is the last block that is known to survive a crash of the database. The
+// answer is late by one call: it is the head as of an earlier call, once the
+// write-ahead log has been flushed past where it stood then. It writes nothing.
+func (w *Writer) Durable(ctx context.Context) (change.Position, error) {
+	return w.durability.Reached(ctx, w.conn, w.head)
+}
+
+// partition sees to it that there is a partition for the blocks up to seq.
+func (w *Writer) partition(ctx context.Context, seq int64) error {
+	for next := w.head.Seq + 1; seq >= w.upper; next = w.upper {
+		upper, err := AddPartition(ctx, w.conn, next)
+		if err != nil {
+			return err
+		}
+		w.upper = upper
+	}
+	return nil
+}
+
+// AddPartition makes the partition that takes block seq, if there is none, and
+// returns the first seq behind it.
+func AddPartition(ctx context.Context, conn Conn, seq int64) (upper int64, err error) {
+	if err := conn.QueryRow(ctx, `select bridge.add_partition($1)`, seq).Scan(&upper); err != nil {
+		return 0, fmt.Errorf("add a partition for block %d: %w", seq, err)
+	}
+	return upper, nil
+}
+
+func queueNotify(batch *pgx.Batch) {
+	batch.Queue(`select pg_catalog.pg_notify('` + Channel + `', '')`)
+}
+
+// QueueBlocks queues the insert of rows as they are. Used for the master's log and
+// for its copy on a replica.
+func QueueBlocks(batch *pgx.Batch, blocks []Block) {
+	n := len(blocks)
+	var (
+		seq, xid, bytes     = make([]int64, n), make([]int64, n), make([]int64, n)
+		epoch, parts        = make([]int32, n), make([]int32, n)
+		lsn                 = make([]string, n)
+		at                  = make([]time.Time, n)
+		model, sum, payload = make([][]byte, n), make([][]byte, n), make([][]byte, n)
+	)
+	for i := range blocks {
+		b := &blocks[i]
+		seq[i], epoch[i], xid[i], lsn[i], at[i] = b.Seq, b.Epoch, int64(b.XID), b.LSN.String(), b.Commit
+		model[i], sum[i], parts[i], bytes[i], payload[i] = b.Model[:], b.Checksum[:], b.Parts, b.Bytes, b.Payload
+	}
+	batch.Queue(`
+		insert into bridge.commit_block (seq, epoch, xid, commit_lsn, commit_time, model, checksum, parts, bytes, payload)
+		select s, e, x, l::pg_catalog.pg_lsn, t, m, c, p, b, y
+		from unnest($1::bigint[], $2::integer[], $3::bigint[], $4::text[], $5::timestamptz[], $6::bytea[], $7::bytea[], $8::integer[], $9::bigint[], $10::bytea[])
+			as u (s, e, x, l, t, m, c, p, b, y)`,
+		seq, epoch, xid, lsn, at, model, sum, parts, bytes, payload)
+}
+
+// QueueModel queues the insert of a model and its objects, as far as they are new.
+func QueueModel(batch *pgx.Batch, m *change.Model) {
+	objects := m.Objects()
+	n := len(objects)
+	sums := make([][]byte, n)
+	kinds, names, definitions := make([]string, n), make([]string, n), make([]string, n)
+	for i, o := range objects {
+		sums[i], kinds[i], names[i], definitions[i] = o.Checksum[:], o.Kind, o.Name, o.Definition
+	}
+	batch.Queue(`
+		insert into bridge.model_object (checksum, kind, name, definition)
+		select * from unnest($1::bytea[], $2::text[], $3::text[], $4::text[])
+		on conflict do nothing`, sums, kinds, names, definitions)
+	sum := m.Checksum()
+	batch.Queue(`insert into bridge.model (checksum, objects) values ($1, $2) on conflict do nothing`, sum[:], sums)
+}
