@@ -1,0 +1,429 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+)
+
+// Target is a replica's database. Its methods are called from one goroutine, but
+// Durable, Trim and Close, which are safe beside the others.
+type Target interface {
+	// Open connects and makes this process the only one that applies here. A
+	// replica that is new, or whose copy was interrupted, is not ready.
+	Open(ctx context.Context) (State, error)
+
+	// Copy brings a replica that is not ready to a position of the master's log,
+	// or goes on with a copy that was interrupted.
+	Copy(ctx context.Context, models Models) (State, error)
+
+	// Apply applies a window in one transaction, together with the position; when it
+	// fails, nothing of it was applied. inOrder asks for one change after
+	// the other as the master made them, so that the error can name the one that fails.
+	Apply(ctx context.Context, w *Window, models Models, inOrder bool) error
+
+	// Maintain does what is to be done between windows: tables that were asked to be
+	// copied again, tables that are new on the master. It is called every few seconds.
+	Maintain(ctx context.Context) error
+
+	// Stopped keeps the reason why the replica stands still, for whoever asks; none means
+	// that it does not any more.
+	Stopped(ctx context.Context, reason string) error
+
+	// Durable is the last position that survives a crash of the replica.
+	Durable(ctx context.Context) (change.Position, error)
+
+	// Trim drops stored blocks below keep.
+	Trim(ctx context.Context, keep int64) error
+
+	// Close ends the connections. It can be called at any time, and again.
+	Close()
+}
+
+// State is where a replica stands.
+type State struct {
+	Ready    bool
+	Anchor   change.Checksum // of the log that the replica belongs to
+	Position change.Position
+	Model    change.Checksum
+}
+
+// Mismatch is a replica that is not what the block expects. It names the block,
+// the table, the key where there is one, and what to do.
+type Mismatch struct {
+	Replica string
+	Seq     int64
+	Table   string
+	Key     string
+	Reason  string
+	Remedy  string
+}
+
+func (e *Mismatch) Error() string {
+	s := fmt.Sprintf("block %d does not fit replica %s", e.Seq, e.Replica)
+	if e.Table != "" {
+		s += ": table " + e.Table
+	}
+	if e.Key != "" {
+		s += ", key " + e.Key
+	}
+	s += ": " + e.Reason
+	if e.Remedy != "" {
+		s += "; " + e.Remedy
+	}
+	return s
+}
+
+// Unreachable marks an error of a database that can not be talked to.
+type Unreachable struct{ Err error }
+
+func (e *Unreachable) Error() string { return e.Err.Error() }
+func (e *Unreachable) Unwrap() error { return e.Err }
+
+// ErrTaken says that another process applies to the replica; how the replica fares is
+// that one's to say.
+var ErrTaken = errors.New("another bridge applies to the replica: end it first, or wait until the server notices that it is gone")
+
+func unreachable(err error) bool {
+	var u *Unreachable
+	return errors.As(err, &u)
+}
+
+// Applier keeps one replica up to date.
+type Applier struct {
+	Name   string
+	Kind   string
+	Target Target
+	Master func(context.Context) (*pgx.Conn, error) // opens a connection to the master
+	Limits Limits
+	Log    *slog.Logger
+
+	mu       sync.Mutex
+	position change.Position
+	state    string
+	problem  string
+}
+
+// Backoff after a failure: a replica that stands still tries again at this pace.
+const (
+	retryFirst = 100 * time.Millisecond
+	retryLast  = 5 * time.Second
+	// A server that is away is asked more often: it may be back at any moment.
+	retryUnreachable = time.Second
+)
+
+// Run applies until ctx ends. It returns ctx's error: every other one is kept as the
+// replica's state, logged once, and tried again.
+func (a *Applier) Run(ctx context.Context) error {
+	defer a.Target.Close()
+	wait := retryFirst
+	inOrder := false
+	for ctx.Err() == nil {
+		before := a.at()
+		err := a.once(ctx, inOrder)
+		if ctx.Err() != nil {
+			break
+		}
+		if a.at() != before {
+			wait = retryFirst
+		}
+		var fallback *setwiseError
+		if inOrder = errors.As(err, &fallback); inOrder {
+			a.Log.Debug("window is applied in order", "replica", a.Name, "reason", fallback.err)
+			continue
+		}
+		a.fail(ctx, err)
+		if unreachable(err) {
+			wait = min(wait, retryUnreachable)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, retryLast)
+	}
+	return context.Cause(ctx)
+}
+
+// setwiseError is a window that could not be applied set-wise; in order it may.
+type setwiseError struct{ err error }
+
+func (e *setwiseError) Error() string { return e.err.Error() }
+func (e *setwiseError) Unwrap() error { return e.err }
+
+// once opens everything and applies until something fails. inOrder says that the
+// first blocks are to be applied in order, each on its own.
+func (a *Applier) once(ctx context.Context, inOrder bool) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer a.Target.Close()
+
+	pull, err := a.Master(ctx)
+	if err != nil {
+		return fmt.Errorf("connect to the master: %w", err)
+	}
+	defer pull.Close(context.WithoutCancel(ctx))
+	models := &modelCache{open: a.Master, known: map[change.Checksum]*change.Model{}}
+	defer models.close()
+
+	state, err := a.Target.Open(ctx)
+	if err != nil {
+		return err
+	}
+	anchor, err := commitlog.Anchor(ctx, pull)
+	if err != nil {
+		return err
+	}
+	if !state.Anchor.IsZero() && state.Anchor != anchor.Checksum {
+		return fmt.Errorf("replica %s belongs to another log than the master's (it was made before bridge drop and bridge init?): "+
+			"run bridge drop --replica %s, empty its tables, and it is copied again", a.Name, a.Name)
+	}
+	if state.Ready {
+		a.progress(state.Position, "catching_up")
+	} else {
+		a.set("copying")
+		reporting, stop := context.WithCancel(ctx)
+		var reporter sync.WaitGroup
+		reporter.Go(func() { a.report(reporting, models) })
+		state, err = a.Target.Copy(ctx, models)
+		stop()
+		reporter.Wait()
+		if err != nil {
+			return err
+		}
+		a.progress(state.Position, "catching_up")
+	}
+
+	p := &puller{conn: pull, limits: a.Limits, model: state.Model, verify: commitlog.NewVerifier(state.Position), idle: make(chan struct{}, 1)}
+	windows := make(chan *Window, 1)
+	var pulling, reporting sync.WaitGroup
+	var pullErr error
+	pulling.Go(func() {
+		pullErr = p.run(ctx, windows)
+		close(windows)
+	})
+	reporting.Go(func() { a.report(ctx, models) })
+	defer func() {
+		cancel()
+		for range windows { // the puller may be about to send
+		}
+		pulling.Wait()
+		reporting.Wait()
+	}()
+
+	until := state.Position.Seq + int64(2*a.Limits.Blocks)
+	if err := a.Target.Maintain(ctx); err != nil {
+		return err
+	}
+	maintain := time.NewTicker(maintainEvery)
+	defer maintain.Stop()
+	caughtUp := false
+	for {
+		var w *Window
+		var more bool
+		select {
+		case w, more = <-windows:
+		case <-p.idle:
+			if len(windows) > 0 || caughtUp {
+				continue
+			}
+			// A replica may stand still for want of something else than the next block.
+			if err := a.Target.Stopped(ctx, ""); err != nil {
+				return err
+			}
+			caughtUp = true
+			a.progress(a.at(), "streaming")
+			continue
+		case <-maintain.C:
+			if err := a.Target.Maintain(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		if !more {
+			return a.explain(pullErr)
+		}
+		if inOrder {
+			err = a.applyInOrder(ctx, w, models)
+			inOrder = w.After().Seq < until
+		} else if err = a.Target.Apply(ctx, w, models, false); err != nil && retryInOrder(err) {
+			err = &setwiseError{err}
+		}
+		if err != nil {
+			return err
+		}
+		a.progress(w.After(), "streaming")
+	}
+}
+
+// explain adds to the error of a replica whose blocks are gone what to do about it.
+func (a *Applier) explain(err error) error {
+	var gap *commitlog.GapError
+	if errors.As(err, &gap) && gap.Oldest > gap.Want {
+		return fmt.Errorf("%w; replica %s was away for longer than log.retain_for or log.retain_bytes allow: "+
+			"run bridge drop --replica %s, empty its tables, and it is copied again", err, a.Name, a.Name)
+	}
+	return err
+}
+
+// maintainEvery is how often Target.Maintain is called.
+const maintainEvery = 2 * time.Second
+
+// applyInOrder applies the window's blocks one by one.
+func (a *Applier) applyInOrder(ctx context.Context, w *Window, models Models) error {
+	if w.Parts != nil {
+		return a.Target.Apply(ctx, w, models, true)
+	}
+	one := Window{Before: w.Before, Model: w.Model}
+	for i := range w.Blocks {
+		one.Blocks = w.Blocks[i : i+1]
+		if err := a.Target.Apply(ctx, &one, models, true); err != nil {
+			return err
+		}
+		a.progress(one.After(), "streaming")
+		one.Before, one.Model = one.After(), one.Blocks[0].Model
+	}
+	return nil
+}
+
+// retryInOrder says whether another way to apply the window may do better.
+func retryInOrder(err error) bool {
+	return !unreachable(err) && !errors.Is(err, context.Canceled)
+}
+
+func (a *Applier) at() change.Position {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.position
+}
+
+// progress notes a position. A replica that stood still is not taken for mended before
+// it streams: another attempt alone changes nothing.
+func (a *Applier) progress(p change.Position, state string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.position = p
+	if a.problem != "" && state != "streaming" {
+		return
+	}
+	if a.problem != "" {
+		a.Log.Info("replica goes on", "replica", a.Name, "seq", p.Seq)
+		a.problem = ""
+	}
+	a.state = state
+}
+
+func (a *Applier) set(state string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.problem == "" {
+		a.state = state
+	}
+}
+
+// fail keeps and logs the reason for standing still, once for each reason.
+func (a *Applier) fail(ctx context.Context, err error) {
+	reason := err.Error()
+	state := "stopped"
+	if unreachable(err) {
+		state = "unreachable"
+	}
+	a.mu.Lock()
+	known := a.problem == reason
+	a.state, a.problem = state, reason
+	a.mu.Unlock()
+	if !known {
+		a.Log.Error("replica stands still", "replica", a.Name, "state", state, "error", reason)
+	}
+	if errors.Is(err, ErrTaken) {
+		return
+	}
+	// What fails here is tried again with the next failure.
+	a.soon(ctx, func(ctx context.Context) {
+		conn, err := a.Master(ctx)
+		if err != nil {
+			return
+		}
+		defer conn.Close(context.WithoutCancel(ctx))
+		a.tell(ctx, conn, a.at(), false)
+	})
+	if state != "stopped" {
+		return
+	}
+	a.soon(ctx, func(ctx context.Context) {
+		if err := a.Target.Stopped(ctx, reason); err != nil && !known {
+			a.Log.Warn("the reason can not be kept on the replica", "replica", a.Name, "error", err)
+		}
+	})
+}
+
+// soon gives f a few seconds.
+func (a *Applier) soon(ctx context.Context, f func(context.Context)) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	f(ctx)
+}
+
+// modelCache loads models over one connection to the master, which it shares with the
+// reporter, and which is opened again when it was lost.
+type modelCache struct {
+	open  func(context.Context) (*pgx.Conn, error)
+	mu    sync.Mutex // guards what follows
+	conn  *pgx.Conn
+	known map[change.Checksum]*change.Model
+}
+
+// use calls f with the connection.
+func (c *modelCache) use(ctx context.Context, f func(*pgx.Conn) error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.with(ctx, f)
+}
+
+// with is use for who holds mu.
+func (c *modelCache) with(ctx context.Context, f func(*pgx.Conn) error) error {
+	if c.conn == nil || c.conn.IsClosed() {
+		conn, err := c.open(ctx)
+		if err != nil {
+			return fmt.Errorf("connect to the master: %w", err)
+		}
+		c.conn = conn
+	}
+	return f(c.conn)
+}
+
+func (c *modelCache) Model(ctx context.Context, sum change.Checksum) (*change.Model, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if m := c.known[sum]; m != nil {
+		return m, nil
+	}
+	var m *change.Model
+	if err := c.with(ctx, func(conn *pgx.Conn) (err error) {
+		m, err = commitlog.LoadModel(ctx, conn, sum)
+		return err
+	}); err != nil {
+		return nil, err
+	}
+	if len(c.known) >= 16 { // a window rarely spans more than two
+		clear(c.known)
+	}
+	c.known[sum] = m
+	return m, nil
+}
+
+func (c *modelCache) close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.conn != nil {
+		c.conn.Close(context.Background())
+	}
+}

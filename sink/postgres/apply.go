@@ -1,0 +1,467 @@
+package postgres
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/sink"
+)
+
+// Apply applies a window. See sink.Target.
+//
+// The changes of the window are merged to their net effect per key and applied with
+// one statement a table and kind, deletes first, then updates, then inserts: within
+// one transaction nobody sees the way, only its end. Foreign keys and triggers are
+// silent here, so tables do not depend on each other. What can not be merged
+// (a key that changes, a table without a key, truncate) is applied in its place.
+// Where merging goes wrong, as with two rows that swap a unique value, the window
+// fails, and is applied in order.
+func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, inOrder bool) error {
+	err := t.apply(ctx, w, models, inOrder)
+	var missing *absent
+	if errors.As(err, &missing) {
+		// A table that is new on the master. It is copied as it is now, and the window
+		// applied again.
+		if err := t.adopt(ctx, true); err != nil {
+			return err
+		}
+		if _, here := t.adopted[missing.rel.OID]; !here {
+			// It was dropped since, or is not replicated any more: a later block, or none,
+			// would take away what was made here.
+			t.gone[missing.rel.OID] = true
+			t.o.Log.Warn("table is not on the master any more, its changes are passed over", "replica", t.o.Name,
+				"table", missing.rel.String(), "from_block", w.Blocks[0].Seq)
+		}
+		if w.Parts != nil {
+			return fmt.Errorf("table %s was looked up on the master while block %d was read: begin again", missing.rel, w.Blocks[0].Seq)
+		}
+		return t.Apply(ctx, w, models, inOrder) // there may be more of them
+	}
+	if err != nil {
+		return err
+	}
+	after := w.After()
+	t.moved(after)
+	if t.consistent != 0 && after.LSN >= t.consistent {
+		return t.finishCopy(ctx)
+	}
+	return nil
+}
+
+func (t *Target) apply(ctx context.Context, w *sink.Window, models sink.Models, inOrder bool) error {
+	last := &w.Blocks[len(w.Blocks)-1]
+	if err := t.partition(ctx, w.Blocks[0].Seq, last.Seq); err != nil {
+		return err
+	}
+	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), models: models, inOrder: inOrder, batches: map[*table]*batch{}}
+	r.flight.exec("begin", nil, nil, nil, nil)
+	if inOrder {
+		r.flight.exec("set constraints all deferred", nil, nil, nil, nil)
+	}
+	var err error
+	if r.model, err = models.Model(ctx, w.Model); err != nil {
+		return err
+	}
+	if w.Parts != nil {
+		err = r.large(w)
+	} else {
+		for i := range w.Blocks {
+			if err = r.changes(&w.Blocks[i].Block, w.Blocks[i].Content); err != nil {
+				break
+			}
+		}
+		if err == nil {
+			err = r.flush()
+		}
+	}
+	if err != nil {
+		return r.abandon(err)
+	}
+	r.position(w.Before, last)
+	if err := r.flight.land(); err != nil {
+		return r.abandon(err)
+	}
+	return r.commit(w)
+}
+
+// run is one attempt to apply a window.
+type run struct {
+	t       *Target
+	ctx     context.Context
+	flight  *flight
+	models  sink.Models
+	model   *change.Model // in force at the change that is read
+	inOrder bool
+
+	batches map[*table]*batch
+	order   []*batch
+	values  arena
+	scratch []byte
+}
+
+// abandon ends the transaction behind an error. What was sent before is waited for,
+// since its failure may be the reason.
+func (r *run) abandon(err error) error {
+	var corrupt *commitlog.CorruptError
+	if landed := r.flight.land(); landed != nil && !errors.As(err, &corrupt) {
+		err = landed
+	}
+	if !r.t.conn.IsClosed() {
+		r.t.conn.Exec(r.ctx, "rollback") // else the connection ends, and the transaction with it
+	}
+	return err
+}
+
+// large applies the parts of a large block as they come; memory holds one at a time.
+func (r *run) large(w *sink.Window) error {
+	b := &w.Blocks[0].Block
+	w.StoredParts = func(part int32, stored []byte) error {
+		hexed := hex.AppendEncode([]byte(`\x`), stored)
+		r.flight.exec(`insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`,
+			[]uint32{pgInt8, pgInt4, pgBytea}, [][]byte{fmt.Append(nil, b.Seq), fmt.Append(nil, part), hexed}, nil, nil)
+		return nil
+	}
+	return w.Parts(r.ctx, func(content []byte) error {
+		if err := r.changes(b, content); err != nil {
+			return err
+		}
+		if err := r.flush(); err != nil {
+			return err
+		}
+		// The content is the puller's again.
+		r.batches, r.order = map[*table]*batch{}, nil
+		r.values.reset()
+		return r.flight.land()
+	})
+}
+
+// Types of parameters of our own statements.
+const (
+	pgInt8  = 20
+	pgInt4  = 23
+	pgText  = 25
+	pgBytea = 17
+)
+
+// changes takes the changes of a block's content.
+func (r *run) changes(b *commitlog.Block, content []byte) error {
+	reader := change.NewReader(content)
+	var c change.Change
+	for {
+		more, err := reader.Next(&c)
+		if err != nil {
+			return fmt.Errorf("block %d: %w", b.Seq, err)
+		}
+		if !more {
+			return nil
+		}
+		if err := r.change(b, &c); err != nil {
+			return err
+		}
+	}
+}
+
+func (r *run) change(b *commitlog.Block, c *change.Change) error {
+	switch c.Op {
+	case change.Evolve:
+		model, err := r.models.Model(r.ctx, c.Model)
+		if err != nil {
+			return fmt.Errorf("block %d: %w", b.Seq, err)
+		}
+		// A table can be another under the next model, and the same again under one after
+		// that: what is gathered must not be overtaken.
+		if err := r.flush(); err != nil {
+			return err
+		}
+		before := r.model
+		r.model = model
+		return r.recreated(b.Seq, before)
+	case change.Truncate:
+		return r.truncate(b, c)
+	}
+	rel := r.model.Relation(c.Relation)
+	if rel == nil {
+		return fmt.Errorf("block %d: relation %d is not in model %s", b.Seq, c.Relation, r.model.Checksum())
+	}
+	if r.t.gone[c.Relation] {
+		return nil
+	}
+	mode := strict
+	if copied := r.t.copies[c.Relation]; copied != nil {
+		if mode = copied.mode(b.XID); mode == skip {
+			return nil
+		}
+	}
+	tbl, err := r.table(rel)
+	if err != nil {
+		return r.at(b.Seq, nil, nil, err)
+	}
+	if c.Op != change.Delete && len(c.New) != len(rel.Columns) || c.OldKind != change.OldNone && len(c.Old) != len(rel.Columns) {
+		return fmt.Errorf("block %d: a row of table %s has %d columns, want %d", b.Seq, rel, len(c.New), len(rel.Columns))
+	}
+	if r.inOrder {
+		return r.row(tbl, b.Seq, c, mode)
+	}
+	return r.merge(tbl, b.Seq, c, mode)
+}
+
+// recreated refuses a table that was dropped and created again on the master under
+// the same name: the rows that the replica has are those of the old one.
+func (r *run) recreated(seq int64, before *change.Model) error {
+	names := map[tableName]bool{}
+	for _, rel := range before.Relations() {
+		names[tableName{rel.Schema, rel.Name}] = r.model.Relation(rel.OID) == nil
+	}
+	for _, rel := range r.model.Relations() {
+		if before.Relation(rel.OID) == nil && names[tableName{rel.Schema, rel.Name}] && r.t.copies[rel.OID] == nil {
+			return r.at(seq, nil, nil, &sink.Mismatch{Table: rel.String(), Reason: "the table was dropped and created again on the master",
+				Remedy: fmt.Sprintf("make it on the replica as it is on the master, then bridge repair --replica %s --table %s", r.t.o.Name, rel)})
+		}
+	}
+	return nil
+}
+
+// table finds the relation on the replica, behind what was sent before.
+func (r *run) table(rel *change.Relation) (*table, error) {
+	if known := r.t.tables[rel]; known != nil {
+		return known, nil
+	}
+	if err := r.flight.land(); err != nil {
+		return nil, err
+	}
+	return r.t.table(r.ctx, rel)
+}
+
+// row applies one change where it stands.
+func (r *run) row(tbl *table, seq int64, c *change.Change, mode mode) error {
+	if mode == lenient {
+		return r.rowLenient(tbl, seq, c)
+	}
+	old, changed := tbl.oldRow(c)
+	switch c.Op {
+	case change.Insert:
+		sql, types := tbl.sqlInsert()
+		r.exec(tbl, seq, c.New, sql, types, paramsOf(c.New))
+	case change.Update:
+		sql, types, params := tbl.sqlUpdate(old, c.New, changed)
+		r.exec(tbl, seq, old, sql, types, params)
+	case change.Delete:
+		sql, types, params := tbl.sqlDelete(old)
+		r.exec(tbl, seq, old, sql, types, params)
+	}
+	return nil
+}
+
+// oldRow is the row as it can be found before the change, and whether its key changes.
+func (tbl *table) oldRow(c *change.Change) (old change.Tuple, keyChanges bool) {
+	if c.Op == change.Insert {
+		return nil, false
+	}
+	if c.OldKind == change.OldNone {
+		return c.New, false
+	}
+	if c.Op == change.Delete {
+		return c.Old, false
+	}
+	if len(tbl.key) == 0 {
+		return c.Old, true
+	}
+	for _, i := range tbl.key {
+		n := &c.New[i]
+		if n.Kind == change.Unchanged {
+			*n = c.Old[i] // a key that is stored out of line comes with the old row
+		}
+		if n.Kind != c.Old[i].Kind || string(n.Data) != string(c.Old[i].Data) {
+			keyChanges = true
+		}
+	}
+	return c.Old, keyChanges
+}
+
+// exec sends a statement that has to change exactly one row.
+func (r *run) exec(tbl *table, seq int64, row change.Tuple, sql string, types []uint32, params [][]byte) {
+	// The row's buffers may be reused before the answer comes.
+	key := tbl.describe(row)
+	r.flight.exec(sql, types, params, func(rows int64) error {
+		if rows == 1 {
+			return nil
+		}
+		return r.at(seq, tbl, nil, &sink.Mismatch{Key: key, Reason: fmt.Sprintf("the row is not there as the block expects it (%d rows match)", rows)})
+	}, func(err error) error { return r.refused(seq, tbl, key, err) })
+}
+
+// refused makes what the server says to a statement on a table an error with its place:
+// a mismatch, unless the reason lies with the server.
+func (r *run) refused(seq int64, tbl *table, key string, err error) error {
+	if passing(err) {
+		return r.t.wrap(fmt.Sprintf("apply block %d to table %s", seq, tbl.rel), err)
+	}
+	return r.at(seq, tbl, nil, &sink.Mismatch{Key: key, Reason: err.Error()})
+}
+
+// passing says whether the error is not one of rows or tables, but passes with its cause: no space
+// left, a deadlock, a lock or the statement's end by hand, a missing privilege.
+func passing(err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) {
+		return false
+	}
+	switch pg.Code[:2] {
+	case "53", "57", "58", "40", "55":
+		return true
+	}
+	return pg.Code == "42501" || pg.Code == "25006"
+}
+
+// at completes a mismatch with its place.
+func (r *run) at(seq int64, tbl *table, row change.Tuple, err error) error {
+	m, ok := err.(*sink.Mismatch)
+	if !ok {
+		return err
+	}
+	m.Replica, m.Seq = r.t.o.Name, seq
+	if tbl != nil {
+		m.Table = tbl.rel.String()
+		if row != nil {
+			m.Key = tbl.describe(row)
+		}
+		if m.Remedy == "" {
+			m.Remedy = fmt.Sprintf("compare with bridge check --replica %s --table %s, then repair the row by hand or copy the table again with bridge repair --replica %s --table %s",
+				m.Replica, m.Table, m.Replica, m.Table)
+		}
+	}
+	return m
+}
+
+func paramsOf(row change.Tuple) [][]byte {
+	params := make([][]byte, len(row))
+	for i := range row {
+		params[i] = param(row[i])
+	}
+	return params
+}
+
+// truncate empties tables. All of them were named or reached by cascade on the
+// master; a table that others refer to is emptied by delete, since the others may be
+// partitioned tables, which are not in the list.
+func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
+	if err := r.flush(); err != nil {
+		return err
+	}
+	plain := ""
+	for _, oid := range c.Relations {
+		rel := r.model.Relation(oid)
+		if rel == nil {
+			return fmt.Errorf("block %d: relation %d is not in model %s", b.Seq, oid, r.model.Checksum())
+		}
+		if copied := r.t.copies[oid]; r.t.gone[oid] || copied != nil && copied.mode(b.XID) == skip {
+			continue
+		}
+		tbl, err := r.table(rel)
+		if err != nil {
+			return r.at(b.Seq, nil, nil, err)
+		}
+		if !tbl.referenced {
+			if plain != "" {
+				plain += ", "
+			}
+			plain += "only " + tbl.name
+			continue
+		}
+		r.flight.exec("delete from only "+tbl.name, nil, nil, nil, r.failure(b.Seq, tbl))
+		if c.RestartIdentity {
+			r.flight.exec(`
+				select pg_catalog.setval(d.objid::pg_catalog.regclass, s.seqstart, false)
+				from pg_catalog.pg_depend d
+				join pg_catalog.pg_sequence s on s.seqrelid = d.objid
+				where d.refobjid = $1::pg_catalog.regclass and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
+					and d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype in ('a', 'i')`,
+				[]uint32{pgText}, [][]byte{[]byte(tbl.name)}, nil, r.failure(b.Seq, tbl))
+		}
+	}
+	if plain != "" {
+		if c.RestartIdentity {
+			plain += " restart identity"
+		}
+		r.flight.exec("truncate "+plain, nil, nil, nil, func(err error) error {
+			return r.at(b.Seq, nil, nil, &sink.Mismatch{Table: plain, Reason: "truncate: " + err.Error()})
+		})
+	}
+	return nil
+}
+
+// failure gives the error of a statement on a table its place.
+func (r *run) failure(seq int64, tbl *table) func(error) error {
+	return func(err error) error { return r.refused(seq, tbl, "", err) }
+}
+
+// position moves the replica's position; that it still stands where the window
+// begins is what keeps two appliers from applying twice.
+func (r *run) position(before change.Position, last *sink.Block) {
+	text := func(v any) []byte { return fmt.Append(nil, v) }
+	r.flight.exec(`
+		update bridge.position
+		set epoch = $1, seq = $2, commit_lsn = $3::text::pg_lsn, checksum = decode($4, 'hex'), model = decode($5, 'hex'),
+			commit_time = $6::text::timestamptz, error = '', error_at = null
+		where seq = $7 and epoch = $8`,
+		[]uint32{pgInt4, pgInt8, pgText, pgText, pgText, pgText, pgInt8, pgInt4},
+		[][]byte{text(last.Epoch), text(last.Seq), text(last.LSN), text(last.Checksum), text(last.Model),
+			[]byte(last.Commit.Format("2006-01-02 15:04:05.999999Z07:00")), text(before.Seq), text(before.Epoch)},
+		func(rows int64) error {
+			if rows != 1 {
+				return fmt.Errorf("replica %s is not at block %d any more: %w", r.t.o.Name, before.Seq, sink.ErrTaken)
+			}
+			return nil
+		}, nil)
+}
+
+// commit stores the window's blocks in the replica's own log and commits.
+func (r *run) commit(w *sink.Window) error {
+	batch := &pgx.Batch{}
+	before := w.Model
+	for i := range w.Blocks {
+		if sum := w.Blocks[i].Model; sum != before && !r.t.models[sum] {
+			model, err := r.models.Model(r.ctx, sum)
+			if err != nil {
+				return r.abandon(err)
+			}
+			commitlog.QueueModel(batch, model)
+		}
+		before = w.Blocks[i].Model
+	}
+	blocks := make([]commitlog.Block, len(w.Blocks))
+	for i := range w.Blocks {
+		blocks[i] = w.Blocks[i].Block
+	}
+	commitlog.QueueBlocks(batch, blocks)
+	batch.Queue("commit")
+	if err := r.t.conn.SendBatch(r.ctx, batch).Close(); err != nil {
+		return r.abandon(r.t.wrap(fmt.Sprintf("commit up to block %d", w.After().Seq), err))
+	}
+	if len(r.t.models) > 1024 {
+		clear(r.t.models)
+	}
+	for i := range w.Blocks {
+		r.t.models[w.Blocks[i].Model] = true
+	}
+	return nil
+}
+
+// partition sees to it that the replica's log takes the blocks.
+func (t *Target) partition(ctx context.Context, first, last int64) error {
+	for next := first; last >= t.upper; next = t.upper {
+		upper, err := commitlog.AddPartition(ctx, t.conn, next)
+		if err != nil {
+			return t.wrap("store blocks", err)
+		}
+		t.upper = upper
+	}
+	return nil
+}

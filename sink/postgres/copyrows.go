@@ -1,0 +1,468 @@
+package postgres
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgbridge/pgbridge/schema"
+)
+
+// A chunk is about Options.ChunkBytes large, so that no snapshot is held for long and a
+// copy that is killed does not lose much; but it has Options.ChunkRows rows at least and
+// so many at most.
+const chunkRowsMax = 500_000
+
+// source is a table to be copied.
+type source struct {
+	tableName
+	name    string // quoted
+	columns string // quoted list of what is copied
+	// key holds the columns by which the table is cut into chunks; without one it is
+	// a single chunk, since changes of its rows can not be told apart.
+	key       []keyColumn
+	rows      int64 // estimated
+	bytes     int64
+	chunkRows int64
+	planned   bool
+}
+
+type keyColumn struct{ name, typeName string }
+
+// chunk is a range of a table's key: lower is exclusive, upper inclusive, nil is open.
+type chunk struct {
+	table        *source
+	number       int
+	lower, upper []string
+}
+
+// copyRows copies all chunks that are not there yet, several at a time.
+func (t *Target) copyRows(ctx context.Context, master *pgx.Conn) error {
+	tables, err := t.sources(ctx, master, "copying")
+	if err != nil {
+		return err
+	}
+	pending, err := t.pending(ctx, tables)
+	if err != nil {
+		return err
+	}
+	var count counter
+	for _, s := range tables {
+		count.total += s.rows
+	}
+	if err := t.conn.QueryRow(ctx, `select coalesce(sum(rows), 0) from bridge.copy_chunk`).Scan(&count.before); err != nil {
+		return t.wrap("read the copy", err)
+	}
+	chunks := make(chan chunk)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(chunks)
+		send := func(c chunk) error {
+			select {
+			case chunks <- c:
+				return nil
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		for _, c := range pending {
+			if err := send(c); err != nil {
+				return err
+			}
+		}
+		for _, s := range tables {
+			if !s.planned {
+				if err := t.plan(ctx, master, s, send); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	for range t.o.Workers {
+		group.Go(func() error { return t.copyChunks(ctx, chunks, &count) })
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		t.showRows(ctx, &count)
+	}()
+	err = group.Wait() // ends ctx
+	<-ended
+	return err
+}
+
+// counter counts what was copied.
+type counter struct {
+	total, before int64
+	rows, bytes   atomic.Int64
+}
+
+// showRows reports progress until ctx ends, and once more then.
+func (t *Target) showRows(ctx context.Context, count *counter) {
+	tick := time.NewTicker(200 * time.Millisecond)
+	defer tick.Stop()
+	for ended := false; ; {
+		done := count.before + count.rows.Load()
+		t.progress(Progress{Phase: "rows", Done: done, Total: max(count.total, done), Bytes: count.bytes.Load()})
+		if ended {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			ended = true
+		case <-tick.C:
+		}
+	}
+}
+
+// sources describes the tables in a state of copying, as they stand on the master.
+func (t *Target) sources(ctx context.Context, master *pgx.Conn, state string) ([]*source, error) {
+	rows, err := t.conn.Query(ctx, `
+		select relid, schema_name, table_name, planned, estimated_rows, estimated_bytes
+		from bridge.copy_table
+		where state = $1
+		order by estimated_bytes desc, schema_name, table_name`, state)
+	if err != nil {
+		return nil, t.wrap("read the copy", err)
+	}
+	type listed struct {
+		oid uint32
+		s   *source
+	}
+	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (listed, error) {
+		l := listed{s: &source{}}
+		err := row.Scan(&l.oid, &l.s.schema, &l.s.tableName.name, &l.s.planned, &l.s.rows, &l.s.bytes)
+		return l, err
+	})
+	if err != nil {
+		return nil, t.wrap("read the copy", err)
+	}
+	tables := make([]*source, len(list))
+	for i, l := range list {
+		if err := l.s.describe(ctx, master, l.oid); err != nil {
+			return nil, err
+		}
+		if l.s.chunkRows = chunkRowsMax; l.s.rows > 0 && l.s.bytes > 0 {
+			l.s.chunkRows = min(max(t.o.ChunkBytes*l.s.rows/l.s.bytes, t.o.ChunkRows), chunkRowsMax)
+		}
+		tables[i] = l.s
+	}
+	return tables, nil
+}
+
+// chunkTypes are the types whose order is the same in an index and in a comparison
+// under an empty search_path; a table with another type in its key is one chunk.
+const chunkTypes = `'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'float4', 'float8', 'text', 'varchar', 'bpchar', 'name', 'bytea',
+	'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval', 'inet', 'macaddr', 'macaddr8'`
+
+// describe reads the columns and the key from the master.
+func (s *source) describe(ctx context.Context, master *pgx.Conn, oid uint32) error {
+	s.name = schema.Quote(s.schema, s.tableName.name)
+	var there bool
+	if err := master.QueryRow(ctx, `select exists (select from pg_catalog.pg_class where oid = $1 and oid = pg_catalog.to_regclass($2))`,
+		oid, s.name).Scan(&there); err != nil {
+		return fmt.Errorf("describe table %s: %w", s.name, err)
+	}
+	if !there {
+		return fmt.Errorf("table %s was dropped or renamed on the master while it was copied: drop the replica's part of the bridge "+
+			"(bridge drop --replica), empty its tables, and it is copied again", s.name)
+	}
+	err := master.QueryRow(ctx, `
+		select coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ' order by attnum), '')
+		from pg_catalog.pg_attribute
+		where attrelid = $1 and attnum > 0 and not attisdropped and attgenerated = ''`, oid).Scan(&s.columns)
+	if err != nil {
+		return fmt.Errorf("describe table %s: %w", s.name, err)
+	}
+	rows, err := master.Query(ctx, `
+		select pg_catalog.quote_ident(a.attname), 'pg_catalog.' || pg_catalog.quote_ident(ty.typname),
+			a.attgenerated = '' and n.nspname = 'pg_catalog' and ty.typname in (`+chunkTypes+`)
+		from pg_catalog.pg_class c
+		join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisvalid and i.indimmediate
+			and case c.relreplident when 'i' then i.indisreplident when 'n' then false else i.indisprimary end
+		cross join pg_catalog.unnest(i.indkey::int2[]) with ordinality u (attnum, n)
+		join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum = u.attnum
+		join pg_catalog.pg_type ty on ty.oid = a.atttypid
+		join pg_catalog.pg_namespace n on n.oid = ty.typnamespace
+		where c.oid = $1 and u.n <= i.indnkeyatts
+		order by u.n`, oid)
+	if err != nil {
+		return fmt.Errorf("describe the key of table %s: %w", s.name, err)
+	}
+	ordered := true
+	for rows.Next() {
+		var k keyColumn
+		var ok bool
+		if err := rows.Scan(&k.name, &k.typeName, &ok); err != nil {
+			return fmt.Errorf("describe the key of table %s: %w", s.name, err)
+		}
+		ordered = ordered && ok
+		s.key = append(s.key, k)
+	}
+	if rows.Err() != nil {
+		return fmt.Errorf("describe the key of table %s: %w", s.name, rows.Err())
+	}
+	if !ordered {
+		s.key = nil
+	}
+	if s.rows <= 0 {
+		s.rows = s.bytes / 100 // never analyzed
+	}
+	return nil
+}
+
+// pending lists the chunks that were planned and not copied.
+func (t *Target) pending(ctx context.Context, tables []*source) ([]chunk, error) {
+	byName := map[tableName]*source{}
+	for _, s := range tables {
+		byName[s.tableName] = s
+	}
+	rows, err := t.conn.Query(ctx, `
+		select schema_name, table_name, chunk, lower_key, upper_key
+		from bridge.copy_chunk
+		where snapshot is null
+		order by schema_name, table_name, chunk`)
+	if err != nil {
+		return nil, t.wrap("read the copy", err)
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (chunk, error) {
+		var c chunk
+		var name tableName
+		err := row.Scan(&name.schema, &name.name, &c.number, &c.lower, &c.upper)
+		if c.table = byName[name]; c.table == nil && err == nil {
+			err = fmt.Errorf("chunk of unknown table %s.%s", name.schema, name.name)
+		}
+		return c, err
+	})
+}
+
+// plan cuts the rest of a table into chunks, walking along its key, and sends them as
+// they are found. What is planned is stored first.
+func (t *Target) plan(ctx context.Context, master *pgx.Conn, s *source, send func(chunk) error) error {
+	c := chunk{table: s}
+	var last []string
+	err := t.conn.QueryRow(ctx, `
+		select chunk, upper_key from bridge.copy_chunk where schema_name = $1 and table_name = $2 order by chunk desc limit 1`,
+		s.schema, s.tableName.name).Scan(&c.number, &last)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+	case err != nil:
+		return t.wrap("read the copy", err)
+	default:
+		c.number++
+		c.lower = last
+	}
+	for {
+		c.upper = nil
+		if len(s.key) > 0 && s.bytes > t.o.ChunkBytes+t.o.ChunkBytes/2 {
+			if c.upper, err = s.bound(ctx, master, c.lower); err != nil {
+				return err
+			}
+		}
+		end := c.upper == nil
+		err := pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
+			if _, err := tx.Exec(ctx, `insert into bridge.copy_chunk (schema_name, table_name, chunk, lower_key, upper_key) values ($1, $2, $3, $4, $5)`,
+				s.schema, s.tableName.name, c.number, c.lower, c.upper); err != nil {
+				return err
+			}
+			if !end {
+				return nil
+			}
+			_, err := tx.Exec(ctx, `update bridge.copy_table set planned = true where schema_name = $1 and table_name = $2`, s.schema, s.tableName.name)
+			return err
+		})
+		if err != nil {
+			return t.wrap("plan the copy of "+s.name, err)
+		}
+		if err := send(c); err != nil {
+			return err
+		}
+		if end {
+			return nil
+		}
+		c.number, c.lower = c.number+1, c.upper
+	}
+}
+
+// bound finds the key at which a chunk behind lower ends; nil: at the table's end.
+func (s *source) bound(ctx context.Context, master *pgx.Conn, lower []string) ([]string, error) {
+	shown := make([]string, len(s.key))
+	for i, k := range s.key {
+		shown[i] = "pg_catalog.format('%s', " + k.name + ")"
+	}
+	query := fmt.Sprintf("select array[%s]::text[] from only %s where %s order by %s offset %d limit 1",
+		strings.Join(shown, ", "), s.name, s.condition(lower, nil), s.keyNames(), s.chunkRows-1)
+	var upper []string
+	err := master.QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&upper)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("plan the copy of %s: %w", s.name, err)
+	}
+	return upper, nil
+}
+
+func (s *source) keyNames() string {
+	names := make([]string, len(s.key))
+	for i, k := range s.key {
+		names[i] = k.name
+	}
+	return strings.Join(names, ", ")
+}
+
+// condition is the range as SQL.
+func (s *source) condition(lower, upper []string) string {
+	where := "true"
+	for _, bound := range []struct {
+		op     string
+		values []string
+	}{{">", lower}, {"<=", upper}} {
+		if bound.values == nil {
+			continue
+		}
+		literals := make([]string, len(s.key))
+		for i, k := range s.key {
+			literals[i] = quoteLiteral(bound.values[i]) + "::" + k.typeName
+		}
+		where += fmt.Sprintf(" and (%s) %s (%s)", s.keyNames(), bound.op, strings.Join(literals, ", "))
+	}
+	return where
+}
+
+// quoteLiteral quotes a string whatever standard_conforming_strings is.
+func quoteLiteral(s string) string {
+	quoted := strings.ReplaceAll(s, "'", "''")
+	if strings.Contains(s, `\`) {
+		return " E'" + strings.ReplaceAll(quoted, `\`, `\\`) + "'"
+	}
+	return "'" + quoted + "'"
+}
+
+// copyChunks copies chunks over connections of its own until there are no more.
+func (t *Target) copyChunks(ctx context.Context, chunks <-chan chunk, count *counter) error {
+	var from, to *pgx.Conn
+	for c := range chunks {
+		if from == nil {
+			var err error
+			if from, err = pgx.ConnectConfig(ctx, t.masterConfig()); err != nil {
+				return fmt.Errorf("connect to the master to copy from: %w", err)
+			}
+			defer from.Close(context.WithoutCancel(ctx))
+			if to, err = t.connect(ctx); err != nil {
+				return err
+			}
+			defer to.Close(context.WithoutCancel(ctx))
+		}
+		if err := t.copyChunk(ctx, from, to, c, count); err != nil {
+			return fmt.Errorf("copy table %s, chunk %d: %w", c.table.name, c.number, err)
+		}
+	}
+	return nil
+}
+
+// copyChunk reads a chunk in a snapshot and stores it together with the snapshot. The
+// rows go through as the text that COPY writes.
+func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, count *counter) error {
+	s := c.table
+	read, err := from.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
+	if err != nil {
+		return fmt.Errorf("master: %w", err)
+	}
+	defer read.Rollback(context.WithoutCancel(ctx)) // it only reads
+	// Locked before the snapshot is taken: one that is older than a TRUNCATE or a rewrite
+	// would find an empty table, which no moment of the master was.
+	if _, err := read.Exec(ctx, "lock table only "+s.name+" in access share mode"); err != nil {
+		return fmt.Errorf("master: %w", err)
+	}
+	var sn string
+	if err := read.QueryRow(ctx, `select pg_catalog.pg_current_snapshot()::text`).Scan(&sn); err != nil {
+		return fmt.Errorf("master: %w", err)
+	}
+	write, err := to.Begin(ctx)
+	if err != nil {
+		return t.wrap("begin", err)
+	}
+	defer write.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
+
+	rows, err := t.transfer(ctx, from, to, c, count)
+	if err != nil {
+		return err
+	}
+	if _, err := write.Exec(ctx, `update bridge.copy_chunk set snapshot = $1, rows = $2 where schema_name = $3 and table_name = $4 and chunk = $5 and snapshot is null`,
+		sn, rows, s.schema, s.tableName.name, c.number); err != nil {
+		return t.wrap("note the chunk", err)
+	}
+	if err := read.Rollback(ctx); err != nil {
+		return fmt.Errorf("master: %w", err)
+	}
+	if err := onDisk(ctx, from); err != nil {
+		return err
+	}
+	if err := write.Commit(ctx); err != nil {
+		return t.wrap("commit the chunk", err)
+	}
+	count.rows.Add(rows)
+	return nil
+}
+
+// transfer copies the rows of a chunk from one open transaction to another.
+func (t *Target) transfer(ctx context.Context, from, to *pgx.Conn, c chunk, count *counter) (rows int64, err error) {
+	s := c.table
+	list := ""
+	if s.columns != "" {
+		list = "(" + s.columns + ")"
+	}
+	query := fmt.Sprintf("copy %s %s to stdout", s.name, list)
+	if c.lower != nil || c.upper != nil {
+		query = fmt.Sprintf("copy (select %s from only %s where %s) to stdout", s.columns, s.name, s.condition(c.lower, c.upper))
+	}
+	reader, writer := io.Pipe()
+	type sent struct {
+		rows int64
+		err  error
+	}
+	out := make(chan sent, 1)
+	go func() {
+		buffered := bufio.NewWriterSize(&counting{writer, count}, 128<<10)
+		tag, err := from.PgConn().CopyTo(ctx, buffered, query)
+		if err == nil {
+			err = buffered.Flush()
+		}
+		writer.CloseWithError(err)
+		out <- sent{tag.RowsAffected(), err}
+	}()
+	tag, err := to.PgConn().CopyFrom(ctx, reader, fmt.Sprintf("copy %s %s from stdin", s.name, list))
+	reader.CloseWithError(err)
+	done := <-out
+	switch {
+	case done.err != nil && !errors.Is(done.err, io.ErrClosedPipe) && (err == nil || done.err != err):
+		return 0, fmt.Errorf("master: %w", done.err)
+	case err != nil:
+		return 0, t.wrap("load", err)
+	case tag.RowsAffected() != done.rows:
+		return 0, fmt.Errorf("%d rows were read and %d stored", done.rows, tag.RowsAffected())
+	}
+	return done.rows, nil
+}
+
+// counting counts the bytes that pass.
+type counting struct {
+	w     io.Writer
+	count *counter
+}
+
+func (c *counting) Write(b []byte) (int, error) {
+	n, err := c.w.Write(b)
+	c.count.bytes.Add(int64(n))
+	return n, err
+}

@@ -1,0 +1,156 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// statement is prepared on the applying connection.
+type statement struct {
+	name     string
+	prepared bool
+}
+
+// maxStatements bounds what is prepared; a schema with more tables than this
+// prepares again now and then.
+const maxStatements = 4096
+
+// flight sends statements without waiting for each other's answers. Send, then land.
+// The first failure spoils what follows: the transaction has to be rolled back.
+type flight struct {
+	t        *Target
+	ctx      context.Context
+	pipeline *pgconn.Pipeline
+	waiting  []answer
+	unsent   int
+	err      error
+}
+
+// answer is what is expected for something that was sent.
+type answer struct {
+	prepare *statement             // a prepared statement, or
+	check   func(rows int64) error // the end of an execution; nil: whatever
+	fail    func(err error) error  // wraps the server's error; may be nil
+}
+
+func (t *Target) takeOff(ctx context.Context) *flight {
+	return &flight{t: t, ctx: ctx}
+}
+
+// exec sends a statement with text parameters; nil is null. The parameters are not
+// kept. check sees the number of affected rows when the flight lands.
+func (f *flight) exec(sql string, types []uint32, params [][]byte, check func(rows int64) error, fail func(error) error) {
+	if f.err != nil {
+		return
+	}
+	if f.pipeline == nil {
+		f.pipeline = f.t.conn.PgConn().StartPipeline(f.ctx)
+	}
+	s := f.t.statements[sql]
+	if s == nil {
+		f.t.parsed++
+		s = &statement{name: fmt.Sprintf("bridge_%d", f.t.parsed)}
+		f.t.statements[sql] = s
+		f.pipeline.SendPrepare(s.name, sql, types)
+		f.waiting = append(f.waiting, answer{prepare: s, fail: fail})
+	}
+	f.pipeline.SendQueryPrepared(s.name, params, nil, nil)
+	f.waiting = append(f.waiting, answer{check: check, fail: fail})
+	if f.unsent++; f.unsent >= 256 {
+		f.unsent = 0
+		if err := f.pipeline.Flush(); err != nil {
+			f.err = f.t.wrap("send", err)
+		}
+	}
+}
+
+// land waits for all answers and returns the first error. The flight can be used
+// again afterwards.
+func (f *flight) land() error {
+	if f.pipeline == nil {
+		return f.err
+	}
+	p := f.pipeline
+	f.pipeline, f.unsent = nil, 0
+	if err := p.Sync(); err != nil && f.err == nil {
+		f.err = f.t.wrap("send", err)
+	}
+	if f.err == nil {
+		f.err = f.answers(p)
+	}
+	if err := p.Close(); err != nil && f.err == nil {
+		f.err = f.t.wrap("receive", err)
+	}
+	if f.err != nil {
+		for _, a := range f.waiting {
+			if a.prepare != nil && !a.prepare.prepared {
+				f.t.forget(a.prepare)
+			}
+		}
+	}
+	f.waiting = f.waiting[:0]
+	if f.err == nil && len(f.t.statements) > maxStatements {
+		f.err = f.t.forgetAll(f.ctx)
+	}
+	return f.err
+}
+
+func (f *flight) answers(p *pgconn.Pipeline) error {
+	for _, a := range f.waiting {
+		result, err := p.GetResults()
+		if err == nil && result == nil {
+			err = io.ErrUnexpectedEOF
+		}
+		if err != nil {
+			return f.failed(a, err)
+		}
+		switch result := result.(type) {
+		case *pgconn.StatementDescription:
+			a.prepare.prepared = true
+		case *pgconn.ResultReader:
+			tag, err := result.Close()
+			if err != nil {
+				return f.failed(a, err)
+			}
+			if a.check != nil {
+				if err := a.check(tag.RowsAffected()); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (f *flight) failed(a answer, err error) error {
+	if a.fail != nil && !lost(err) {
+		return a.fail(err)
+	}
+	return f.t.wrap("apply", err)
+}
+
+// forget removes a statement that was not prepared after all.
+func (t *Target) forget(s *statement) {
+	for sql, known := range t.statements {
+		if known == s {
+			delete(t.statements, sql)
+		}
+	}
+}
+
+func (t *Target) forgetAll(ctx context.Context) error {
+	clear(t.statements)
+	_, err := t.conn.PgConn().Exec(ctx, "deallocate all").ReadAll()
+	return t.wrap("deallocate statements", err)
+}
+
+// connectionBroken says whether the error is that of a connection that is gone.
+func connectionBroken(err error) bool {
+	var network net.Error
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed) || errors.As(err, &network)
+}

@@ -1,0 +1,265 @@
+package postgres
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/pgbridge/pgbridge/change"
+)
+
+// The statements that change one row. Parameters are the values' text.
+
+// sqlInsert inserts a row; identity columns take the master's values.
+func (tbl *table) sqlInsert() (sql string, types []uint32) {
+	if len(tbl.columns) == 0 {
+		return fmt.Sprintf("insert into %s default values", tbl.name), nil
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "insert into %s (%s) overriding system value values (", tbl.name, tbl.names())
+	for i, c := range tbl.columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		fmt.Fprintf(&b, "$%d", i+1)
+		types = append(types, c.oid)
+	}
+	b.WriteString(")")
+	return b.String(), types
+}
+
+// names lists all replicated columns.
+func (tbl *table) names() string {
+	var b strings.Builder
+	for i, c := range tbl.columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(c.name)
+	}
+	return b.String()
+}
+
+func (tbl *table) isKey(i int) bool {
+	for _, k := range tbl.key {
+		if k == i {
+			return true
+		}
+	}
+	return false
+}
+
+// assignments writes the set list from what value says for each column.
+func (tbl *table) assignments(value func(i int) (string, bool)) string {
+	var b strings.Builder
+	for i, c := range tbl.columns {
+		if v, ok := value(i); ok {
+			if b.Len() > 0 {
+				b.WriteString(", ")
+			}
+			b.WriteString(c.name + " = " + v)
+		}
+	}
+	return b.String()
+}
+
+// match is the condition that finds the row by old, appending its parameters. With a
+// key it finds one row at most; without one it finds every equal row.
+func (tbl *table) match(old change.Tuple, types []uint32, params [][]byte) (string, []uint32, [][]byte) {
+	var b strings.Builder
+	and := func() {
+		if b.Len() > 0 {
+			b.WriteString(" and ")
+		}
+	}
+	if len(tbl.key) > 0 {
+		for _, i := range tbl.key {
+			and()
+			c := &tbl.columns[i]
+			types, params = append(types, c.oid), append(params, param(old[i]))
+			fmt.Fprintf(&b, "t.%s %s $%d", c.name, c.equal, len(params))
+		}
+		return b.String(), types, params
+	}
+	for i := range tbl.columns {
+		and()
+		c := &tbl.columns[i]
+		switch {
+		case old[i].Kind == change.Null:
+			// Not "is null", which is also true of a row of nulls.
+			fmt.Fprintf(&b, "t.%s is not distinct from null", c.name)
+		case c.exact:
+			types, params = append(types, c.oid), append(params, param(old[i]))
+			fmt.Fprintf(&b, "t.%s operator(pg_catalog.=) $%d", c.name, len(params))
+		default:
+			// The output function decides: there may be no equality (json), or equal
+			// values that differ (1.0 and 1.00, citext).
+			types, params = append(types, textOID), append(params, param(old[i]))
+			fmt.Fprintf(&b, "pg_catalog.format('%%s', t.%s) operator(pg_catalog.=) $%d collate \"C\"", c.name, len(params))
+			if len(old[i].Data) == 0 {
+				fmt.Fprintf(&b, " and t.%s is distinct from null", c.name) // of which format makes an empty string
+			}
+		}
+	}
+	if b.Len() == 0 {
+		b.WriteString("true") // a table without columns
+	}
+	return b.String(), types, params
+}
+
+const textOID = 25
+
+// param is a value's parameter; nil is null.
+func param(v change.Value) []byte {
+	if v.Kind == change.Null || v.Kind == change.Unchanged {
+		return nil
+	}
+	if v.Data == nil {
+		return []byte{}
+	}
+	return v.Data
+}
+
+// one narrows a condition that can find several equal rows to one of them.
+func (tbl *table) one(where string) string {
+	if len(tbl.key) > 0 {
+		return where
+	}
+	return fmt.Sprintf("t.ctid = (select t.ctid from only %s t where %s limit 1)", tbl.name, where)
+}
+
+// sqlDelete deletes the row that was old.
+func (tbl *table) sqlDelete(old change.Tuple) (string, []uint32, [][]byte) {
+	where, types, params := tbl.match(old, nil, nil)
+	return fmt.Sprintf("delete from only %s t where %s", tbl.name, tbl.one(where)), types, params
+}
+
+// sqlUpdate changes the row that was old to row; unchanged values stay.
+func (tbl *table) sqlUpdate(old, row change.Tuple, keyChanges bool) (sql string, types []uint32, params [][]byte) {
+	if tbl.always || keyChanges && tbl.alwaysKey() {
+		return tbl.sqlReplace(old, row)
+	}
+	set := tbl.assignments(func(i int) (string, bool) {
+		if row[i].Kind == change.Unchanged || tbl.isKey(i) && !keyChanges {
+			return "", false
+		}
+		types, params = append(types, tbl.columns[i].oid), append(params, param(row[i]))
+		return fmt.Sprintf("$%d", len(params)), true
+	})
+	if set == "" {
+		// Nothing but the key, which stays: the row must still be there.
+		where, types, params := tbl.match(old, nil, nil)
+		return fmt.Sprintf("select 1 from only %s t where %s", tbl.name, tbl.one(where)), types, params
+	}
+	where, types, params := tbl.match(old, types, params)
+	return fmt.Sprintf("update only %s t set %s where %s", tbl.name, set, tbl.one(where)), types, params
+}
+
+// alwaysKey says whether an identity column of the key takes default only.
+func (tbl *table) alwaysKey() bool {
+	for _, i := range tbl.key {
+		if tbl.columns[i].always {
+			return true
+		}
+	}
+	return false
+}
+
+// sqlReplace deletes the old row and inserts the new one, which is the only way to
+// give a generated-always identity column a value. Unchanged values move over.
+func (tbl *table) sqlReplace(old, row change.Tuple) (string, []uint32, [][]byte) {
+	var types []uint32
+	var params [][]byte
+	var b strings.Builder
+	for i, c := range tbl.columns {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if row[i].Kind == change.Unchanged {
+			b.WriteString("d." + c.name)
+			continue
+		}
+		types, params = append(types, c.oid), append(params, param(row[i]))
+		fmt.Fprintf(&b, "$%d", len(params))
+	}
+	where, types, params := tbl.match(old, types, params)
+	return fmt.Sprintf("with d as (delete from only %s t where %s returning t.*) insert into %s (%s) overriding system value select %s from d",
+		tbl.name, tbl.one(where), tbl.name, tbl.names(), b.String()), types, params
+}
+
+// The statements that change many rows at once. Parameters are arrays, one a column.
+
+// arrays writes "unnest($1, …) as s (c0, …)" for the given columns (with several arguments the
+// name must stand alone: it is syntax, and the search_path is empty). typed is
+// how a column of s is used; arrays and composites come as text.
+func (tbl *table) arrays(columns []int) (from string, types []uint32) {
+	var args, names strings.Builder
+	for n, i := range columns {
+		if n > 0 {
+			args.WriteString(", ")
+			names.WriteString(", ")
+		}
+		fmt.Fprintf(&args, "$%d", n+1)
+		fmt.Fprintf(&names, "c%d", i)
+		if tbl.columns[i].elements {
+			types = append(types, tbl.columns[i].array)
+		} else {
+			types = append(types, textArrayOID)
+		}
+	}
+	return fmt.Sprintf("unnest(%s) as s (%s)", args.String(), names.String()), types
+}
+
+const textArrayOID = 1009
+
+func (tbl *table) typed(i int) string {
+	if tbl.columns[i].elements {
+		return fmt.Sprintf("s.c%d", i)
+	}
+	return fmt.Sprintf("s.c%d::%s", i, tbl.columns[i].typeName)
+}
+
+// join is the condition that pairs rows with those of s by the key.
+func (tbl *table) join() string {
+	var b strings.Builder
+	for n, i := range tbl.key {
+		if n > 0 {
+			b.WriteString(" and ")
+		}
+		fmt.Fprintf(&b, "t.%s %s %s", tbl.columns[i].name, tbl.columns[i].equal, tbl.typed(i))
+	}
+	return b.String()
+}
+
+func (tbl *table) sqlDeleteMany() (string, []uint32) {
+	from, types := tbl.arrays(tbl.key)
+	return fmt.Sprintf("delete from only %s t using %s where %s", tbl.name, from, tbl.join()), types
+}
+
+// sqlUpdateMany sets the given columns of the rows with the given keys.
+func (tbl *table) sqlUpdateMany(columns []int) (string, []uint32) {
+	from, types := tbl.arrays(append(append([]int(nil), tbl.key...), columns...))
+	set := ""
+	for n, i := range columns {
+		if n > 0 {
+			set += ", "
+		}
+		set += tbl.columns[i].name + " = " + tbl.typed(i)
+	}
+	return fmt.Sprintf("update only %s t set %s from %s where %s", tbl.name, set, from, tbl.join()), types
+}
+
+func (tbl *table) sqlInsertMany() (string, []uint32) {
+	all := make([]int, len(tbl.columns))
+	typed := make([]string, len(all))
+	for i := range all {
+		all[i] = i
+		typed[i] = tbl.typed(i)
+	}
+	from, types := tbl.arrays(all)
+	return fmt.Sprintf("insert into %s (%s) overriding system value select %s from %s",
+		tbl.name, tbl.names(), strings.Join(typed, ", "), from), types
+}
+
+func (tbl *table) sqlCopy() string {
+	return fmt.Sprintf("copy %s (%s) from stdin", tbl.name, tbl.names())
+}

@@ -1,0 +1,346 @@
+// Package postgres is the PostgreSQL replica: it applies windows of commit blocks
+// and copies the tables of a new replica.
+//
+// Rows, position and the replica's own copy of the log change in one transaction,
+// so a transaction of the master is applied exactly once, whatever is killed.
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/sink"
+	"github.com/pgbridge/pgbridge/sql"
+)
+
+// Options describe a replica.
+type Options struct {
+	Name        string
+	Config      *pgx.ConnConfig                 // the replica
+	Master      *pgx.ConnConfig                 // where a copy is read from
+	Publication string                          // its tables are copied
+	Tables      func(schema, table string) bool // whose schema is copied; nil: all
+	Workers     int                             // connections that copy at a time
+	ChunkBytes  int64                           // about how much of a table is copied under one snapshot; 0: 32 MiB
+	ChunkRows   int64                           // but no fewer rows than this; 0: 10,000
+	Progress    func(Progress)                  // told how a copy goes; may be nil
+	Log         *slog.Logger
+}
+
+// Target is one PostgreSQL replica. See sink.Target for the contract.
+type Target struct {
+	o    Options
+	conn *pgx.Conn // applies
+
+	statements map[string]*statement // prepared on conn, by their text
+	tables     map[*change.Relation]*table
+	copies     map[uint32]*copied // by OID on the master: tables whose copy the stream has not passed
+	upper      int64              // the replica's log has partitions for blocks below
+	consistent change.LSN         // while copies is not empty: where it ends
+	models     map[change.Checksum]bool
+	parsed     int // statements prepared so far; names them
+
+	adopted  map[uint32]change.LSN // by OID on the master: tables that are here, with published.added as it was taken care of
+	gone     map[uint32]bool       // by OID: tables that are neither here nor on the master any more
+	settling map[uint32]uint64     // by OID: transactions below this xid may have written before the table was published
+	compared time.Time             // when the master was last looked at for new tables
+
+	mu         sync.Mutex // guards what follows
+	side       *pgx.Conn  // for Durable and Trim
+	position   change.Position
+	durability commitlog.Durability
+}
+
+type tableName struct{ schema, name string }
+
+var _ sink.Target = (*Target)(nil)
+
+// New makes a target; it connects in Open.
+func New(o Options) *Target {
+	if o.Workers == 0 {
+		o.Workers = 2
+	}
+	if o.ChunkBytes == 0 {
+		o.ChunkBytes = 32 << 20
+	}
+	if o.ChunkRows == 0 {
+		o.ChunkRows = 10_000
+	}
+	return &Target{o: o}
+}
+
+// applyPins are the settings of every connection that writes on a replica. The text
+// form of values is that of change/FORMAT.md. Rows are found by index one by one:
+// a join that is planned for a table that was empty then must not stay a scan.
+var applyPins = map[string]string{
+	"application_name":                    "bridge apply",
+	"client_encoding":                     "UTF8",
+	"DateStyle":                           "ISO",
+	"IntervalStyle":                       "postgres",
+	"TimeZone":                            "UTC",
+	"extra_float_digits":                  "3",
+	"bytea_output":                        "hex",
+	"lc_monetary":                         "C",
+	"xmloption":                           "content",
+	"array_nulls":                         "on",
+	"standard_conforming_strings":         "on",
+	"quote_all_identifiers":               "off",
+	"search_path":                         "",
+	"statement_timeout":                   "0",
+	"lock_timeout":                        "0",
+	"idle_in_transaction_session_timeout": "0",
+	"idle_session_timeout":                "0",
+	"default_transaction_isolation":       "read committed",
+	"default_transaction_read_only":       "off",
+	"default_transaction_deferrable":      "off",
+	"row_security":                        "off",
+	"check_function_bodies":               "off",
+	"synchronous_commit":                  "off",
+	"plan_cache_mode":                     "force_generic_plan",
+	"enable_nestloop":                     "on",
+	"enable_indexscan":                    "on",
+	"enable_bitmapscan":                   "on",
+	"enable_hashjoin":                     "off",
+	"enable_mergejoin":                    "off",
+	"enable_seqscan":                      "off",
+	"enable_material":                     "off",
+	"jit":                                 "off",
+}
+
+// connect opens a connection to the replica on which triggers, rules and foreign
+// keys are silent: what they did on the master is in the blocks.
+func (t *Target) connect(ctx context.Context) (*pgx.Conn, error) {
+	config := t.o.Config.Copy()
+	for name, value := range applyPins {
+		config.RuntimeParams[name] = value
+	}
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, &sink.Unreachable{Err: fmt.Errorf("connect to replica %s: %w", t.o.Name, err)}
+	}
+	if _, err := conn.Exec(ctx, "set session_replication_role = replica"); err != nil {
+		conn.Close(context.WithoutCancel(ctx))
+		return nil, fmt.Errorf("replica %s: set session_replication_role: %w; grant it with: "+
+			"grant set on parameter session_replication_role to <role> (PostgreSQL 15 or newer), or use a superuser", t.o.Name, err)
+	}
+	return conn, nil
+}
+
+// ApplyLock is the advisory lock of the one process that applies to a database.
+const ApplyLock = 0x70676272 // "pgbr"
+
+// Open connects, takes the replica, and reads where it stands. See sink.Target.
+func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
+	if t.conn, err = t.connect(ctx); err != nil {
+		return state, err
+	}
+	t.statements = map[string]*statement{}
+	t.tables = map[*change.Relation]*table{}
+	t.copies = map[uint32]*copied{}
+	t.models = map[change.Checksum]bool{}
+	t.adopted = map[uint32]change.LSN{}
+	t.settling = map[uint32]uint64{}
+	t.gone = map[uint32]bool{}
+	t.upper = 0
+	mine, err := t.take(ctx)
+	if err != nil {
+		return state, err
+	}
+	if !mine {
+		return state, fmt.Errorf("replica %s: %w", t.o.Name, sink.ErrTaken)
+	}
+	if err := t.install(ctx); err != nil {
+		return state, err
+	}
+	if err := t.readAdopted(ctx); err != nil {
+		return state, err
+	}
+	return t.read(ctx)
+}
+
+// take gets the lock of the one who applies. The server may need a moment to notice
+// that an earlier connection of ours has ended.
+func (t *Target) take(ctx context.Context) (mine bool, err error) {
+	for deadline := time.Now().Add(3 * time.Second); ; {
+		if err := t.conn.QueryRow(ctx, `select pg_catalog.pg_try_advisory_lock($1)`, ApplyLock).Scan(&mine); err != nil {
+			return false, t.wrap("take the replica", err)
+		}
+		if mine || time.Now().After(deadline) {
+			return mine, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, context.Cause(ctx)
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+}
+
+// install makes the bridge's own tables on the replica.
+func (t *Target) install(ctx context.Context) error {
+	var there bool
+	if err := t.conn.QueryRow(ctx, `select pg_catalog.to_regclass('bridge.added_table_copied') is not null`).Scan(&there); err != nil {
+		return t.wrap("look for schema bridge", err)
+	}
+	if there {
+		return nil
+	}
+	tx, err := t.conn.Begin(ctx)
+	if err != nil {
+		return t.wrap("create schema bridge", err)
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
+	for _, script := range []string{sql.Log, sql.Replica} {
+		if _, err := tx.Exec(ctx, script, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return t.wrap("create schema bridge", err)
+		}
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return t.wrap("create schema bridge", err)
+	}
+	return nil
+}
+
+// read finds the replica's state in its tables.
+func (t *Target) read(ctx context.Context) (state sink.State, err error) {
+	var sum, model []byte
+	var phase string
+	p := &state.Position
+	err = t.conn.QueryRow(ctx, `
+		select epoch, seq, commit_lsn::text, checksum, model, state, coalesce(consistent_lsn, '0/0')::text
+		from bridge.position`).Scan(&p.Epoch, &p.Seq, &p.LSN, &sum, &model, &phase, &t.consistent)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return sink.State{}, nil
+	}
+	if err != nil {
+		return state, t.wrap("read the position", err)
+	}
+	if p.Checksum, err = change.ParseChecksum(sum); err != nil {
+		return state, t.wrap("read the position", err)
+	}
+	if state.Model, err = change.ParseChecksum(model); err != nil {
+		return state, t.wrap("read the position", err)
+	}
+	anchor, err := commitlog.Anchor(ctx, t.conn)
+	if err != nil {
+		return state, t.wrap("read the log's anchor", err)
+	}
+	state.Anchor = anchor.Checksum
+	state.Ready = phase != "copying"
+	if err := t.readCopies(ctx); err != nil {
+		return state, err
+	}
+	t.moved(*p)
+	if state.Ready && t.consistent != 0 && p.LSN >= t.consistent {
+		return state, t.finishCopy(ctx)
+	}
+	return state, nil
+}
+
+// Stopped keeps the reason why the replica stands still. See sink.Target.
+func (t *Target) Stopped(ctx context.Context, reason string) error {
+	conn, err := t.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	_, err = conn.Exec(ctx, `update bridge.position set error = $1, error_at = case when $1 <> '' then now() end where error <> $1`, reason)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Code == "42P01" {
+		return nil // nothing is there yet
+	}
+	return t.wrap("keep the reason", err)
+}
+
+// moved notes the position that the replica has now.
+func (t *Target) moved(p change.Position) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.position = p
+}
+
+// Durable is the last position that survives a crash. See sink.Target. The replica
+// commits without waiting for its disk: rows and position are lost together.
+func (t *Target) Durable(ctx context.Context) (change.Position, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.sideConn(ctx); err != nil {
+		return change.Position{}, err
+	}
+	durable, err := t.durability.Reached(ctx, t.side, t.position)
+	return durable, t.wrap("report", err)
+}
+
+// Trim drops the stored blocks below keep. See sink.Target.
+func (t *Target) Trim(ctx context.Context, keep int64) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if err := t.sideConn(ctx); err != nil {
+		return err
+	}
+	return commitlog.Trim(ctx, t.side, keep)
+}
+
+// sideConn opens the second connection when there is none; mu is held.
+func (t *Target) sideConn(ctx context.Context) (err error) {
+	if t.side != nil && !t.side.IsClosed() {
+		return nil
+	}
+	config := t.o.Config.Copy()
+	config.RuntimeParams["application_name"] = "bridge side"
+	if t.side, err = pgx.ConnectConfig(ctx, config); err != nil {
+		t.side = nil
+		return &sink.Unreachable{Err: fmt.Errorf("connect to replica %s: %w", t.o.Name, err)}
+	}
+	return nil
+}
+
+// Close ends the connections. See sink.Target.
+func (t *Target) Close() {
+	if t.conn != nil {
+		t.conn.Close(context.Background())
+		t.conn = nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.side != nil {
+		t.side.Close(context.Background())
+		t.side = nil
+	}
+	t.position, t.durability = change.Position{}, commitlog.Durability{}
+}
+
+// wrap gives an error of the replica its place; a lost connection is marked.
+func (t *Target) wrap(step string, err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("replica %s: %s: %w", t.o.Name, step, err)
+	if lost(err) {
+		return &sink.Unreachable{Err: err}
+	}
+	return err
+}
+
+// lost says whether the error is one of the connection, not of a statement.
+func lost(err error) bool {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		switch pg.Code {
+		case "57P01", "57P02", "57P03", "57P05": // shut down, crashed, starting up, idle for too long
+			return true
+		}
+		return pg.Code[:2] == "08"
+	}
+	var mismatch *sink.Mismatch
+	return !errors.As(err, &mismatch) && (errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) || pgconn.SafeToRetry(err) || connectionBroken(err))
+}

@@ -1,0 +1,183 @@
+package sink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+)
+
+// pollEvery is how often the log is looked at without having been told.
+const pollEvery = 5 * time.Second
+
+// puller reads the log ahead of the applier. It owns its connection to the master.
+type puller struct {
+	conn   *pgx.Conn
+	limits Limits
+	model  change.Checksum // in force at the verifier's position
+	verify *commitlog.Verifier
+	idle   chan struct{} // gets something, of capacity 1, when all that there is was sent
+}
+
+// run sends windows to out, in order, until ctx ends or something is wrong.
+func (p *puller) run(ctx context.Context, out chan<- *Window) error {
+	if _, err := p.conn.Exec(ctx, "listen "+commitlog.Channel); err != nil {
+		return fmt.Errorf("listen for blocks: %w", err)
+	}
+	for {
+		blocks, err := commitlog.Read(ctx, p.conn, p.verify.Position().Seq, p.limits.Blocks, p.limits.Bytes)
+		if len(blocks) > 0 {
+			// What stands before a broken block is good and is applied.
+			if err := p.send(ctx, blocks, out); err != nil {
+				return err
+			}
+		}
+		if err != nil {
+			return err
+		}
+		if len(blocks) == 0 {
+			select {
+			case p.idle <- struct{}{}:
+			default:
+			}
+			if err := p.wait(ctx); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// wait returns when there may be new blocks.
+func (p *puller) wait(ctx context.Context) error {
+	waiting, cancel := context.WithTimeout(ctx, pollEvery)
+	defer cancel()
+	_, err := p.conn.WaitForNotification(waiting)
+	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !p.conn.IsClosed() {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("wait for blocks: %w", err)
+	}
+	return nil
+}
+
+// send verifies the blocks and sends them as one window, or as several where a
+// large block stands between.
+func (p *puller) send(ctx context.Context, blocks []commitlog.Block, out chan<- *Window) error {
+	for len(blocks) > 0 {
+		if blocks[0].Seq != p.verify.Position().Seq+1 {
+			return p.gap(ctx, blocks[0].Seq)
+		}
+		if blocks[0].Parts > 1 {
+			if err := p.sendLarge(ctx, blocks[0], out); err != nil {
+				return err
+			}
+			blocks = blocks[1:]
+			continue
+		}
+		w := &Window{Before: p.verify.Position(), Model: p.model}
+		var size int64
+		var broken error
+		for len(blocks) > 0 && blocks[0].Parts <= 1 && size < p.limits.Bytes {
+			b := Block{Block: blocks[0]}
+			if b.Content, broken = p.verify.Part(nil, b.Seq, b.Payload); broken == nil {
+				broken = p.verify.Block(&b.Block)
+			}
+			if broken != nil {
+				break
+			}
+			size += int64(len(b.Content))
+			p.model = b.Model
+			w.Blocks = append(w.Blocks, b)
+			blocks = blocks[1:]
+		}
+		// What stands before a broken block is good and is applied.
+		if len(w.Blocks) > 0 {
+			select {
+			case out <- w:
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if broken != nil {
+			return p.broken(ctx, broken)
+		}
+	}
+	return nil
+}
+
+// sendLarge sends a block of several parts and waits until they were read.
+func (p *puller) sendLarge(ctx context.Context, b commitlog.Block, out chan<- *Window) error {
+	done := make(chan error, 1)
+	w := &Window{Before: p.verify.Position(), Model: p.model, Blocks: []Block{{Block: b}}}
+	w.Parts = func(ctx context.Context, f func([]byte) error) error {
+		err := p.parts(ctx, w, f)
+		done <- err
+		return err
+	}
+	select {
+	case out <- w:
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	select {
+	case err := <-done:
+		p.model = b.Model
+		return err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+func (p *puller) parts(ctx context.Context, w *Window, f func([]byte) error) error {
+	b := &w.Blocks[0].Block
+	var content []byte
+	var refused error // by f; what is wrong with the block itself goes before it
+	for part := range b.Parts {
+		stored := b.Payload
+		if part > 0 {
+			var err error
+			if stored, err = commitlog.ReadPart(ctx, p.conn, b.Seq, part); err != nil {
+				return err
+			}
+			if w.StoredParts != nil && refused == nil {
+				if err := w.StoredParts(part, stored); err != nil {
+					return err
+				}
+			}
+		}
+		var err error
+		if content, err = p.verify.Part(content[:0], b.Seq, stored); err != nil {
+			return err
+		}
+		if refused == nil {
+			refused = f(content)
+		}
+	}
+	if err := p.verify.Block(b); err != nil {
+		return err
+	}
+	return refused
+}
+
+// broken completes the error of a block that does not verify.
+func (p *puller) broken(ctx context.Context, err error) error {
+	var gap *commitlog.GapError
+	if errors.As(err, &gap) {
+		return p.gap(ctx, gap.Have)
+	}
+	return err
+}
+
+func (p *puller) gap(ctx context.Context, have int64) error {
+	oldest, err := commitlog.Oldest(ctx, p.conn)
+	if err != nil {
+		return err
+	}
+	return &commitlog.GapError{Want: p.verify.Position().Seq + 1, Have: have, Oldest: oldest}
+}

@@ -1,0 +1,97 @@
+package sink
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+)
+
+var anchor = change.Position{Epoch: 1, Seq: 7, LSN: 1000, Checksum: change.Checksum{0xee}}
+
+// chain makes blocks behind the anchor.
+func chain(contents ...string) (blocks []commitlog.Block) {
+	prev := anchor
+	for _, c := range contents {
+		b := commitlog.Block{Header: commitlog.Header{
+			Epoch: prev.Epoch, Seq: prev.Seq + 1, LSN: prev.LSN + 100, Commit: time.UnixMicro(0), Model: change.Checksum{byte(prev.Seq)}, Parts: 1, Bytes: int64(len(c)),
+		}}
+		b.Checksum = b.Sum(prev.Checksum, sha256.Sum256([]byte(c)))
+		b.Payload = commitlog.Pack(nil, []byte(c))
+		blocks = append(blocks, b)
+		prev = b.Position()
+	}
+	return blocks
+}
+
+func testPuller(bytes int64) *puller {
+	return &puller{limits: Limits{Blocks: 100, Bytes: bytes}, model: change.Checksum{0xaa}, verify: commitlog.NewVerifier(anchor)}
+}
+
+// windows shows what send sends: seq:content of the blocks, and the model before them.
+func windows(p *puller, blocks []commitlog.Block) (string, error) {
+	out := make(chan *Window, 100)
+	err := p.send(context.Background(), blocks, out)
+	close(out)
+	var list []string
+	for w := range out {
+		var blocks []string
+		for _, b := range w.Blocks {
+			blocks = append(blocks, fmt.Sprintf("%d:%s", b.Seq, b.Content))
+		}
+		list = append(list, fmt.Sprintf("%d/%x[%s]", w.Before.Seq, w.Model[0], strings.Join(blocks, " ")))
+	}
+	return strings.Join(list, " "), err
+}
+
+func TestWindowsAreBounded(t *testing.T) {
+	for _, c := range []struct {
+		bytes int64
+		want  string
+	}{
+		{1000, "7/aa[8:one 9:two 10:three 11:]"},
+		{6, "7/aa[8:one 9:two] 9/8[10:three 11:]"},
+		{1, "7/aa[8:one] 8/7[9:two] 9/8[10:three] 10/9[11:]"},
+	} {
+		got, err := windows(testPuller(c.bytes), chain("one", "two", "three", ""))
+		if err != nil || got != c.want {
+			t.Errorf("%d bytes: got %s, %v, want %s", c.bytes, got, err, c.want)
+		}
+	}
+}
+
+// What stands before a broken block is applied, the block and what follows is not.
+func TestBlocksBeforeABrokenOneAreSent(t *testing.T) {
+	blocks := chain("one", "two", "three")
+	blocks[1].Payload = commitlog.Pack(nil, []byte("TWO"))
+	p := testPuller(1000)
+	got, err := windows(p, blocks)
+	var corrupt *commitlog.CorruptError
+	if !errors.As(err, &corrupt) || corrupt.Seq != 9 || got != "7/aa[8:one]" {
+		t.Errorf("got %s, %v", got, err)
+	}
+	// The puller goes on where it stands once the block is mended.
+	if got, err = windows(p, chain("one", "two", "three")[1:]); err != nil || got != "8/7[9:two 10:three]" {
+		t.Errorf("got %s, %v", got, err)
+	}
+}
+
+func TestSendEndsWithItsContext(t *testing.T) {
+	end := errors.New("the end")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(end)
+	if err := testPuller(1000).send(ctx, chain("one"), make(chan *Window)); !errors.Is(err, end) {
+		t.Errorf("got %v, want %v", err, end)
+	}
+	large := chain("one")
+	large[0].Parts = 2
+	if err := testPuller(1000).send(ctx, large, make(chan *Window, 1)); !errors.Is(err, end) {
+		t.Errorf("a large block that nobody reads: got %v, want %v", err, end)
+	}
+}

@@ -1,0 +1,42 @@
+package sink
+
+import (
+	"context"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+)
+
+// Block is a verified block with its content. Large blocks have no content here.
+type Block struct {
+	commitlog.Block
+	Content []byte
+}
+
+// Window is a run of adjacent blocks that is applied in one transaction.
+type Window struct {
+	Before change.Position // what the first block is chained to
+	Model  change.Checksum // in force before the first block
+	Blocks []Block
+
+	// Parts is set for a window of one large block: it calls f with the content in
+	// parts and returns nil only if the whole block was verified. It can be called once.
+	Parts func(ctx context.Context, f func(content []byte) error) error
+	// StoredParts gives the parts 1… as they are stored while Parts runs, for the
+	// replica's own log; set it before calling Parts.
+	StoredParts func(part int32, stored []byte) error
+}
+
+// After is the position behind the window.
+func (w *Window) After() change.Position { return w.Blocks[len(w.Blocks)-1].Position() }
+
+// Models finds a model of the log by its checksum. It is safe for concurrent use.
+type Models interface {
+	Model(ctx context.Context, sum change.Checksum) (*change.Model, error)
+}
+
+// Limits bound a window.
+type Limits struct {
+	Blocks int
+	Bytes  int64
+}
