@@ -1,0 +1,149 @@
+package master
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/pgbridge/pgbridge/pgserver/pgtest"
+)
+
+// lines shows findings, each as "severity check: detail (remedy)".
+func lines(list []Finding) string {
+	var b strings.Builder
+	for _, f := range list {
+		b.WriteString(string(f.Severity) + " " + f.Check + ": " + f.Detail + " (" + f.Remedy + ")\n")
+	}
+	return b.String()
+}
+
+func (m *machine) doctor(conn *pgx.Conn) string {
+	m.Helper()
+	list, err := Doctor(m.Context(), conn, m.options)
+	if err != nil {
+		m.Fatal(err)
+	}
+	text := lines(list)
+	if strings.Contains(text, "could not be checked") {
+		m.Errorf("doctor could not check something:\n%s", text)
+	}
+	return text
+}
+
+func wantLines(t testing.TB, text string, want ...string) {
+	t.Helper()
+	for _, w := range want {
+		if !strings.Contains(text, w) {
+			t.Errorf("there is no %q in\n%s", w, text)
+		}
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	on(t, func(t *testing.T, m *machine) {
+		m.do(`
+			create table keyed (id int primary key);
+			create table bare (id int);
+			insert into bare select generate_series(1, 10000);
+			create table excluded (id int);
+			create unlogged table u (id int);
+			create sequence s;
+			select lo_create(0)`)
+		m.options.Exclude = []string{"excl*"}
+		want := m.dump()
+		text := m.doctor(m.Conn)
+		wantLines(t, text, "ok version: PostgreSQL ", "ok encoding: UTF8", "ok wal_level: logical", "ok role: ", "ok installation: bridge init has not run yet",
+			"ok event triggers: can be created", "ok slot: ", "ok capacity: ", "warning retained WAL: max_slot_wal_keep_size is -1",
+			"warning keys: without a usable primary key", "public.bare (3", "ok not replicated: rows of unlogged tables: public.u",
+			"ok not replicated: values of 1 sequences", "warning not replicated: 1 large objects")
+		if strings.Contains(text, "error") || strings.Contains(text, "excluded") {
+			t.Errorf("before init:\n%s", text)
+		}
+		if m.dump() != want {
+			t.Error("doctor changed something")
+		}
+
+		m.init()
+		text = m.doctor(m.Conn)
+		wantLines(t, text, "ok installation: version 1", "ok event triggers: enabled", "is reserved and keeps", "ok publication: 2 tables", "warning keys: ")
+		if strings.Contains(text, "error") {
+			t.Errorf("after init:\n%s", text)
+		}
+
+		m.do(`
+			alter event trigger bridge_ddl disable; drop event trigger bridge_drop;
+			alter table keyed drop constraint keyed_pkey;
+			create table later (id int primary key);
+			select pg_drop_replication_slot('` + m.options.Slot + `')`)
+		text = m.doctor(m.Conn)
+		wantLines(t, text, "warning event triggers: bridge_ddl is not enabled always, bridge_drop is missing", "error publication: update and delete fail for want of a replica identity on public.keyed",
+			"error publication: match and are not published: public.later", "error slot: replication slot "+m.options.Slot+" is missing (run bridge init)")
+		m.init()
+		if text := m.doctor(m.Conn); strings.Contains(text, "error") {
+			t.Errorf("after init repaired it:\n%s", text)
+		}
+	})
+}
+
+func TestDoctorOfAnOrdinaryRole(t *testing.T) {
+	on(t, func(t *testing.T, m *machine) {
+		m.role("nobody")
+		m.do(`create table t (id int primary key)`)
+		conn := m.connect("nobody")
+		wantLines(t, m.doctor(conn), "error role: nobody may not use replication slots (as a superuser: alter role \"nobody\" replication)",
+			"error role: nobody may not create a schema", "warning event triggers: ", "error ownership: only its owner can publish a table; not owned are public.t")
+		m.init()
+		list, err := Doctor(t.Context(), conn, m.options)
+		if err == nil {
+			t.Logf("a role that may not look into schema bridge:\n%s", lines(list))
+		} else if !strings.Contains(err.Error(), "permission denied") {
+			t.Error(err)
+		}
+	})
+}
+
+func TestDoctorOfAnUnpreparedServer(t *testing.T) {
+	server := pgtest.ForTest(t, pgtest.Setting("wal_level", "replica"), pgtest.Setting("max_replication_slots", "0"), pgtest.Setting("wal_sender_timeout", "0"),
+		pgtest.Setting("logical_decoding_work_mem", "64kB"), pgtest.Setting("max_slot_wal_keep_size", "1GB"))
+	m := newMachine(t, server)
+	m.do(`create database ascii encoding 'SQL_ASCII' template template0 lc_collate 'C' lc_ctype 'C'`)
+	wantLines(t, m.doctor(m.Conn), "error wal_level: wal_level is replica (alter system set wal_level = logical; then restart the master)",
+		"error capacity: all 0 replication slots are in use", "warning wal_sender_timeout: ", "warning logical_decoding_work_mem: ", "ok retained WAL: at most 1GB")
+	if _, err := Init(t.Context(), m.Conn, m.options); err == nil || !strings.Contains(err.Error(), "alter system set wal_level = logical") {
+		t.Errorf("init: %v", err)
+	}
+	ascii, err := pgx.Connect(t.Context(), server.URL("ascii"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ascii.Close(context.WithoutCancel(t.Context()))
+	wantLines(t, m.doctor(ascii), "error encoding: the database's encoding is SQL_ASCII")
+}
+
+func TestDoctorReplica(t *testing.T) {
+	on(t, func(t *testing.T, m *machine) {
+		ask := func(conn *pgx.Conn) string {
+			t.Helper()
+			list, err := DoctorReplica(t.Context(), conn)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return lines(list)
+		}
+		text := ask(m.Conn)
+		wantLines(t, text, "ok version: ", "ok encoding: ", "ok session_replication_role: may be set", "ok role: may create schemas", "ok installation: not a replica yet")
+		m.role("nobody")
+		text = ask(m.connect("nobody"))
+		wantLines(t, text, "error session_replication_role: ", "error role: the role may not create schemas")
+		if m.server.Install().Major >= 15 {
+			wantLines(t, text, `grant set on parameter session_replication_role to "nobody"`)
+		}
+		m.init()
+		wantLines(t, ask(m.Conn), "error installation: this database is a master")
+		if got := m.text(`show session_replication_role`); got != "origin" {
+			t.Errorf("session_replication_role is %s afterwards", got)
+		}
+	})
+}
