@@ -1,0 +1,91 @@
+package pgbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/config"
+	"github.com/pgbridge/pgbridge/master"
+)
+
+// keeper keeps the master in order beside the tap. The sync table stays within bounds:
+// blocks go once every replica has applied them, and at the latest when they are
+// too old or too many. Tables that could not be published when they were made are.
+type keeper struct {
+	config   *config.Config
+	log      *slog.Logger
+	patience time.Duration
+}
+
+const keepEvery = 10 * time.Second
+
+func (k *keeper) run(ctx context.Context) error {
+	return retry(ctx, k.log, "keeping the master in order", k.once)
+}
+
+func (k *keeper) once(ctx context.Context) error {
+	settings, err := connConfig(k.config.Master.URL, "bridge keeper", k.patience)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.ConnectConfig(ctx, settings)
+	if err != nil {
+		return fmt.Errorf("connect to the master: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := commitlog.Anchor(ctx, conn); err != nil {
+		return err
+	}
+	for {
+		if tables, err := master.PublishPending(ctx, conn); err != nil {
+			return err
+		} else if len(tables) > 0 {
+			k.log.Info("tables are published", "tables", tables)
+		}
+		keep, err := k.keep(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if err := commitlog.Trim(ctx, conn, keep); err != nil && !lockTimeout(err) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(keepEvery):
+		}
+	}
+}
+
+// keep is the first block that is still wanted. Replicas that are configured but have
+// not been seen yet are copied anyway and need no blocks.
+func (k *keeper) keep(ctx context.Context, conn *pgx.Conn) (int64, error) {
+	var applied, young, fits int64
+	err := conn.QueryRow(ctx, `
+		select
+			coalesce((select min(seq) + 1 from bridge.replica), 0),
+			coalesce((select min(lower_seq) from bridge.log_partition p
+				where exists (select from bridge.commit_block b where b.seq >= p.lower_seq and b.seq < p.upper_seq and b.commit_time > now() - $1::interval)), 9223372036854775807),
+			coalesce((select min(lower_seq) from (
+				select lower_seq, sum(pg_catalog.pg_total_relation_size(('bridge.' || name)::regclass)
+					+ pg_catalog.pg_total_relation_size(('bridge.' || replace(name, 'commit_block_', 'commit_part_'))::regclass)) over (order by lower_seq desc) as total
+				from bridge.log_partition) s where total <= $2), 9223372036854775807)`,
+		k.config.Log.RetainFor, k.config.Log.RetainBytes).Scan(&applied, &young, &fits)
+	if err != nil {
+		return 0, fmt.Errorf("find what can be trimmed: %w", err)
+	}
+	return max(applied, young, fits), nil
+}
+
+// lockTimeout says whether somebody else held what was wanted.
+func lockTimeout(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03"
+}

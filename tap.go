@@ -1,0 +1,339 @@
+package pgbridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/config"
+	"github.com/pgbridge/pgbridge/decoder"
+)
+
+// tap reads the master's slot and stores the transactions as commit blocks. It
+// composes decoder and commitlog, which know nothing of each other.
+type tap struct {
+	config   *config.Config
+	log      *slog.Logger
+	patience time.Duration
+}
+
+// durableEvery is how often the writer asks what is on disk, while there is something
+// that may not be.
+const durableEvery = 200 * time.Millisecond
+
+// run taps until ctx ends; after a failure it begins again behind the last block.
+func (t *tap) run(ctx context.Context) error {
+	return retry(ctx, t.log, "tap", t.once)
+}
+
+// retry calls f until ctx ends, with growing pauses between failures. An error is
+// logged once as long as it stays the same.
+func retry(ctx context.Context, log *slog.Logger, what string, f func(context.Context) error) error {
+	wait, logged := 100*time.Millisecond, ""
+	for {
+		started := time.Now()
+		err := f(ctx)
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		if err == nil {
+			err = errors.New("ended without a reason")
+		}
+		if time.Since(started) > 10*time.Second {
+			wait, logged = 100*time.Millisecond, ""
+		}
+		if reason := err.Error(); reason != logged {
+			log.Error(what+" failed, tries again", "error", reason)
+			logged = reason
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, 5*time.Second)
+	}
+}
+
+// errStreamAgain ends a session without streaming that has done what it was for.
+var errStreamAgain = errors.New("streaming goes on")
+
+// once taps until something fails. Where a session that streams is in doubt, or the
+// server fails to decode, one without streaming brings the tap past that place: the
+// blocks are the same.
+func (t *tap) once(ctx context.Context) error {
+	var past change.LSN // 0: with streaming
+	for {
+		err := t.session(ctx, past)
+		switch {
+		case ctx.Err() != nil:
+			return err
+		case errors.Is(err, errStreamAgain):
+			past = 0
+		case past == 0 && (errors.Is(err, decoder.ErrDoubt) || internal(err)):
+			t.log.Debug("tap goes on without streaming for a while", "reason", err)
+			if past, err = t.end(ctx); err != nil {
+				return err
+			}
+		default:
+			return err
+		}
+	}
+}
+
+// internal says whether the server reports an error of its own. Decoding rolled-back
+// rewrites of tables while they are streamed ends in such ones.
+func internal(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "XX000"
+}
+
+// end is the end of the master's write-ahead log.
+func (t *tap) end(ctx context.Context) (lsn change.LSN, err error) {
+	settings, err := connConfig(t.config.Master.URL, "bridge log", t.patience)
+	if err != nil {
+		return 0, err
+	}
+	conn, err := pgx.ConnectConfig(ctx, settings)
+	if err != nil {
+		return 0, fmt.Errorf("connect to the master: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := conn.QueryRow(ctx, `select pg_catalog.pg_current_wal_insert_lsn()::text`).Scan(&lsn); err != nil {
+		return 0, fmt.Errorf("ask for the master's position: %w", err)
+	}
+	return lsn, nil
+}
+
+// session taps over one replication connection. With past set it does so without
+// streaming, and ends when the log has come past that position.
+func (t *tap) session(ctx context.Context, past change.LSN) error {
+	settings, err := connConfig(t.config.Master.URL, "bridge log", t.patience)
+	if err != nil {
+		return err
+	}
+	// A block that a crash takes away is made again, identically.
+	settings.RuntimeParams["synchronous_commit"] = "off"
+	conn, err := pgx.ConnectConfig(ctx, settings)
+	if err != nil {
+		return fmt.Errorf("connect to the master: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	writer, err := commitlog.OpenWriter(ctx, conn)
+	if err != nil {
+		return err
+	}
+	model, err := commitlog.LoadModel(ctx, conn, writer.Model())
+	if err != nil {
+		return err
+	}
+	if err := t.checkSlot(ctx, conn, writer.Head()); err != nil {
+		return err
+	}
+	t.log.Info("tap starts", "slot", t.config.Master.Slot, "behind", writer.Head().String())
+
+	var durable atomic.Uint64
+	pending := newGathering(t.config.Window)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return t.store(ctx, writer, pending, &durable, past) })
+	group.Go(func() error {
+		return decoder.Run(ctx, decoder.Options{
+			Config:      &settings.Config,
+			Slot:        t.config.Master.Slot,
+			Publication: t.config.Master.Publication,
+			Start:       writer.Head().LSN,
+			Model:       model,
+			Streaming:   past == 0,
+			Durable:     func() change.LSN { return change.LSN(durable.Load()) },
+		}, func(tx *decoder.Tx) error { return pending.put(ctx, tx) })
+	})
+	return group.Wait()
+}
+
+// checkSlot finds out why a slot can not be read, before the server says so less
+// clearly.
+func (t *tap) checkSlot(ctx context.Context, conn *pgx.Conn, head change.Position) error {
+	slot := t.config.Master.Slot
+	var status string
+	err := conn.QueryRow(ctx, `
+		select coalesce(wal_status, 'unknown')
+		from pg_catalog.pg_replication_slots
+		where slot_name = $1 and database = pg_catalog.current_database()`, slot).Scan(&status)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return fmt.Errorf("replication slot %q is gone: the master no longer keeps what was committed since block %d; "+
+			"begin a new log with bridge drop and bridge init, the replicas are then copied again", slot, head.Seq)
+	case err != nil:
+		return fmt.Errorf("look up replication slot %q: %w", slot, err)
+	case status == "lost":
+		return fmt.Errorf("replication slot %q is lost: the bridge was down or slow for longer than max_slot_wal_keep_size allows, and the master "+
+			"went on without it at block %d; begin a new log with bridge drop and bridge init, the replicas are then copied again", slot, head.Seq)
+	}
+	return nil
+}
+
+// store writes what is gathered, one window a transaction.
+func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gathering, durable *atomic.Uint64, past change.LSN) error {
+	defer close(pending.closed)
+	tick := time.NewTicker(durableEvery)
+	defer tick.Stop()
+	var asked time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-pending.ready:
+		case <-tick.C:
+		}
+		txs := pending.take()
+		if len(txs) > 0 {
+			signal(pending.ready) // there may be more
+			if err := t.append(ctx, writer, txs); err != nil {
+				return err
+			}
+			if past != 0 && writer.Head().LSN > past {
+				return errStreamAgain
+			}
+		}
+		if time.Since(asked) >= durableEvery {
+			position, err := writer.Durable(ctx)
+			if err != nil {
+				return err
+			}
+			durable.Store(uint64(position.LSN))
+			asked = time.Now()
+		}
+	}
+}
+
+func (t *tap) append(ctx context.Context, writer *commitlog.Writer, txs []gathered) error {
+	if large := txs[0].stored; large != nil {
+		tx := txs[0].tx
+		err := writer.AppendLarge(ctx, tx.Parts, func() commitlog.Entry { return entry(tx) })
+		large <- err
+		return err
+	}
+	entries := make([]commitlog.Entry, len(txs))
+	for i := range txs {
+		entries[i] = entry(txs[i].tx)
+	}
+	return writer.Append(ctx, entries)
+}
+
+func entry(tx *decoder.Tx) commitlog.Entry {
+	return commitlog.Entry{XID: tx.XID, LSN: tx.LSN, Commit: tx.Commit, Model: tx.Model, Models: tx.Models, Content: tx.Content}
+}
+
+// gathering is the window that is being filled: what the decoder has emitted and the
+// writer has not taken. It holds a bounded number of bytes.
+type gathering struct {
+	limits config.Window
+	ready  chan struct{} // there is something to take
+	room   chan struct{} // something was taken
+	closed chan struct{} // nobody takes any more; closed by the writer
+
+	mu    sync.Mutex
+	txs   []gathered
+	bytes int64
+	timer bool
+}
+
+type gathered struct {
+	tx     *decoder.Tx
+	stored chan error // of a large transaction, which is read while it is stored
+}
+
+func newGathering(limits config.Window) *gathering {
+	return &gathering{limits: limits, ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closed: make(chan struct{})}
+}
+
+// put adds a transaction; it waits while the window is full, and until a large
+// transaction is stored. Only one goroutine calls it.
+func (g *gathering) put(ctx context.Context, tx *decoder.Tx) error {
+	item := gathered{tx: tx}
+	if tx.Large {
+		item.stored = make(chan error, 1)
+	}
+	for {
+		g.mu.Lock()
+		if g.bytes < g.limits.Bytes && len(g.txs) < 2*g.limits.Transactions {
+			break
+		}
+		g.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-g.room:
+		}
+	}
+	g.txs = append(g.txs, item)
+	g.bytes += int64(len(tx.Content))
+	full := len(g.txs) >= g.limits.Transactions || g.bytes >= g.limits.Bytes || tx.Large
+	first := !g.timer
+	g.timer = true
+	g.mu.Unlock()
+	switch {
+	case g.limits.Delay == 0 || full:
+		signal(g.ready)
+	case first:
+		time.AfterFunc(g.limits.Delay, func() { signal(g.ready) })
+	}
+	if item.stored == nil {
+		return nil
+	}
+	select {
+	case err := <-item.stored:
+		return err
+	case <-ctx.Done():
+		// The writer may still be reading the transaction, which ends with this call.
+		select {
+		case err := <-item.stored:
+			return err
+		case <-g.closed:
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// take removes a window's worth of transactions, or one large one; nil if there are none.
+func (g *gathering) take() []gathered {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n, size := 0, int64(0)
+	for n < len(g.txs) && n < g.limits.Transactions && size < g.limits.Bytes {
+		if g.txs[n].stored != nil {
+			if n == 0 {
+				n = 1
+			}
+			break
+		}
+		size += int64(len(g.txs[n].tx.Content))
+		n++
+	}
+	taken := g.txs[:n:n]
+	if g.txs = g.txs[n:]; len(g.txs) == 0 {
+		g.txs, g.timer = nil, false
+	}
+	g.bytes -= size
+	if n > 0 {
+		signal(g.room)
+	}
+	return taken
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
