@@ -25,12 +25,12 @@ func TestConfirmedIsDurable(t *testing.T) {
 	w.onMaster(workloadTables)
 	w.init()
 	w.onMaster(`select pg_copy_logical_replication_slot('bridge', 'witness')`)
+	last := w.confirmed() // rises only: a slot is saved now and then, and a crash takes it back
 	tap := w.spawn("tap")
 	w.spawn("replica=r1")
 
 	load := w.work(n, 3, randomStep)
 	w.moves("the log begins")
-	var last change.LSN // a slot is saved now and then only: a crash takes it back
 	for round := range rounds(t, 4, 2) {
 		time.Sleep(time.Duration(500+rng.IntN(2000)) * time.Millisecond)
 		var confirmed change.LSN
