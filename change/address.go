@@ -1,0 +1,13 @@
+package change
+
+import "fmt"
+
+// Address names an object in the catalogs of the master, as pg_depend does: the OID of the
+// catalog that holds it, and the OID of its row there. It lives as long as the object, whatever
+// the object is called. Address{} stands for the server itself.
+type Address struct {
+	Class uint32 `json:"class"`
+	OID   uint32 `json:"oid"`
+}
+
+func (a Address) String() string { return fmt.Sprintf("%d/%d", a.Class, a.OID) }
