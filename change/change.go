@@ -11,6 +11,7 @@ const (
 	Delete   Op = 'D'
 	Truncate Op = 'T'
 	Evolve   Op = 'M' // from here on the changes are written under another model
+	Rows     Op = 'R' // the table's rows changed without being in the log: they are to be copied
 )
 
 func (o Op) String() string {
@@ -25,6 +26,8 @@ func (o Op) String() string {
 		return "truncate"
 	case Evolve:
 		return "evolve"
+	case Rows:
+		return "rows"
 	}
 	return fmt.Sprintf("Op(%d)", byte(o))
 }
@@ -72,4 +75,5 @@ type Change struct {
 	RestartIdentity bool
 
 	Model Checksum // Evolve
+	Why   Reason   // Rows
 }

@@ -61,6 +61,14 @@ func AppendEvolve(b []byte, model Checksum) []byte {
 	return append(append(b, byte(Evolve)), model[:]...)
 }
 
+// AppendRows encodes that the rows of the relation have changed, and that the log does not
+// hold how.
+func AppendRows(b []byte, relation uint32, why Reason) []byte {
+	b = append(b, byte(Rows))
+	b = binary.AppendUvarint(b, uint64(relation))
+	return append(b, byte(why))
+}
+
 // A value starts with a uvarint: 0 null, 1 unchanged, else 2 + length*2 + (1 if binary).
 func appendTuple(b []byte, t Tuple) []byte {
 	b = binary.AppendUvarint(b, uint64(len(t)))
@@ -168,6 +176,18 @@ func (r *Reader) next(c *Change) (err error) {
 		}
 		copy(c.Model[:], r.buf[r.at:])
 		r.at += len(c.Model)
+		return nil
+	case Rows:
+		if c.Relation, err = r.oid(); err != nil {
+			return err
+		}
+		why, err := r.byte()
+		if err != nil {
+			return err
+		}
+		if c.Why = Reason(why); !c.Why.known() {
+			return fmt.Errorf("unknown reason %#x for a change of rows", why)
+		}
 		return nil
 	}
 	return fmt.Errorf("unknown operation %#x", byte(c.Op))

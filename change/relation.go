@@ -1,12 +1,8 @@
 package change
 
 import (
-	"crypto/sha256"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
-	"sync"
 )
 
 // Relation is a table as the write-ahead log describes it: what is needed to
@@ -52,84 +48,4 @@ func ParseRelation(definition string) (*Relation, error) {
 		return nil, fmt.Errorf("parse relation: %w", err)
 	}
 	return r, nil
-}
-
-// Model is the set of relations known at one point of the log, addressed by the
-// checksum of its content. Immutable: With makes a new one.
-type Model struct {
-	relations map[uint32]*Relation
-	sums      map[uint32]Checksum // by relation OID
-
-	once sync.Once
-	sum  Checksum
-}
-
-// NewModel is a model of the given relations.
-func NewModel(relations ...*Relation) *Model {
-	m := &Model{relations: map[uint32]*Relation{}, sums: map[uint32]Checksum{}}
-	for _, r := range relations {
-		m.relations[r.OID] = r
-		m.sums[r.OID] = sha256.Sum256([]byte(r.Definition()))
-	}
-	return m
-}
-
-// Relation gives the relation with this OID, nil when the model has none.
-func (m *Model) Relation(oid uint32) *Relation { return m.relations[oid] }
-
-// Relations gives all relations in the order of their OIDs.
-func (m *Model) Relations() []*Relation {
-	list := make([]*Relation, 0, len(m.relations))
-	for _, oid := range slices.Sorted(maps.Keys(m.relations)) {
-		list = append(list, m.relations[oid])
-	}
-	return list
-}
-
-// With is the model in which r takes the place of the relation with its OID;
-// m itself when it holds r already. A relation of the same name under another
-// OID was dropped on the master and is left out.
-func (m *Model) With(r *Relation) *Model {
-	sum := Checksum(sha256.Sum256([]byte(r.Definition())))
-	if m.sums[r.OID] == sum {
-		return m
-	}
-	n := &Model{relations: maps.Clone(m.relations), sums: maps.Clone(m.sums)}
-	for oid, old := range n.relations {
-		if oid != r.OID && old.Schema == r.Schema && old.Name == r.Name {
-			delete(n.relations, oid)
-			delete(n.sums, oid)
-		}
-	}
-	n.relations[r.OID], n.sums[r.OID] = r, sum
-	return n
-}
-
-// Object is one definition of a model, as it is stored.
-type Object struct {
-	Checksum   Checksum
-	Kind, Name string
-	Definition string
-}
-
-// Objects lists the model's objects in the order of their checksums.
-func (m *Model) Objects() []Object {
-	list := make([]Object, 0, len(m.relations))
-	for oid, r := range m.relations {
-		list = append(list, Object{m.sums[oid], "relation", r.String(), r.Definition()})
-	}
-	slices.SortFunc(list, func(a, b Object) int { return slices.Compare(a.Checksum[:], b.Checksum[:]) })
-	return list
-}
-
-// Checksum is the SHA-256 of the objects' checksums in their order.
-func (m *Model) Checksum() Checksum {
-	m.once.Do(func() {
-		h := sha256.New()
-		for _, o := range m.Objects() {
-			h.Write(o.Checksum[:])
-		}
-		h.Sum(m.sum[:0])
-	})
-	return m.sum
 }

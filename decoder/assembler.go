@@ -18,6 +18,13 @@ const PartSize = 2 << 20
 // block of their own although they change nothing.
 const MarkerPrefix = "bridge.marker"
 
+// The prefixes of the transactional logical messages by which the master says that its
+// schema changed, and that rows changed which the log does not hold. See change/FORMAT.md.
+const (
+	SchemaPrefix = "bridge.schema"
+	RowsPrefix   = "bridge.rows"
+)
+
 // assembler turns messages into transactions. Not for concurrent use.
 type assembler struct {
 	emit func(*Tx) error
@@ -254,7 +261,8 @@ func (m *message) isChange() bool {
 	case msgInsert, msgUpdate, msgDelete, msgTruncate:
 		return true
 	}
-	return m.kind == msgMessage && m.transactional && m.prefix == MarkerPrefix
+	return m.kind == msgMessage && m.transactional &&
+		(m.prefix == MarkerPrefix || m.prefix == SchemaPrefix || m.prefix == RowsPrefix)
 }
 
 // commit ends the transaction that came in one piece.
@@ -298,7 +306,10 @@ func (a *assembler) change(m *message, c *content, open bool) error {
 			return fmt.Errorf("transactional message %q outside a transaction", m.prefix)
 		}
 		c.marked = true
-		return nil
+		if c.discard {
+			return nil
+		}
+		return c.message(m)
 	}
 	if !open {
 		return fmt.Errorf("message %q outside a transaction", m.kind)
@@ -354,10 +365,41 @@ func (a *assembler) use(oid uint32, c *content) (*change.Relation, error) {
 		a.relations[oid] = c.model.Relation(oid) // equal: the quick comparison holds from now on
 		return rel, nil
 	}
+	c.evolve(next)
+	return rel, nil
+}
+
+// message takes one of the master's own messages.
+func (c *content) message(m *message) error {
+	switch m.prefix {
+	case RowsPrefix:
+		oid, why, err := change.ParseRows(m.content)
+		if err != nil {
+			return fmt.Errorf("message at %s: %w", m.lsn, err)
+		}
+		c.buf = change.AppendRows(c.buf, oid, why)
+	case SchemaPrefix:
+		more, err := c.evolution.Add(m.content)
+		if err != nil {
+			return fmt.Errorf("message at %s: %w", m.lsn, err)
+		}
+		if more {
+			return nil
+		}
+		next := c.model.Evolve(&c.evolution)
+		c.evolution = change.Evolution{}
+		if next != c.model {
+			c.evolve(next)
+		}
+	}
+	return nil
+}
+
+// evolve puts a model in force.
+func (c *content) evolve(next *change.Model) {
 	c.model = next
 	c.models = append(c.models, next)
 	c.buf = change.AppendEvolve(c.buf, next.Checksum())
-	return rel, nil
 }
 
 func commitTime(micros int64) time.Time {
@@ -367,13 +409,14 @@ func commitTime(micros int64) time.Time {
 
 // content gathers the encoded changes of one transaction.
 type content struct {
-	buf     []byte // the part that is being filled
-	parts   spool  // the parts before it, unless part takes them
-	part    func([]byte) error
-	model   *change.Model // in force at the end of buf
-	models  []*change.Model
-	marked  bool // makes a block even without changes
-	discard bool // the changes are not wanted, only what is said of relations
+	buf       []byte // the part that is being filled
+	parts     spool  // the parts before it, unless part takes them
+	part      func([]byte) error
+	model     *change.Model // in force at the end of buf
+	models    []*change.Model
+	evolution change.Evolution // what messages say of the schema, until the last of them
+	marked    bool             // makes a block even without changes
+	discard   bool             // the changes are not wanted, only what is said of relations
 }
 
 func (c *content) begin(model *change.Model, dir string) {

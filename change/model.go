@@ -1,0 +1,316 @@
+package change
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+)
+
+// Entry is what the master's catalogs say of one object of the schema, as the master
+// wrote it into the log. Package schema understands the text; here it is opaque but
+// for what says which object it is.
+type Entry struct {
+	Address Address
+	Kind    string
+	Name    string // for people
+	Text    string // JSON; equal entries have equal text
+}
+
+// ParseEntry reads an entry.
+func ParseEntry(text string) (*Entry, error) {
+	var head struct {
+		Address
+		Kind, Name string
+	}
+	if err := json.Unmarshal([]byte(text), &head); err != nil {
+		return nil, fmt.Errorf("parse schema entry: %w", err)
+	}
+	if head.Kind == "" || head.Kind == relationKind {
+		return nil, fmt.Errorf("parse schema entry %s: its kind is %q", head.Address, head.Kind)
+	}
+	return &Entry{head.Address, head.Kind, head.Name, text}, nil
+}
+
+// relationKind is the kind of a relation's Object.
+const relationKind = "relation"
+
+// Model is what is known of the schema at one point of the log: the relations that the
+// changes are written under, and the entries of the whole schema. It is addressed by the
+// checksum of its content. Immutable: With and Evolve make a new one.
+type Model struct {
+	relations map[uint32]*Relation
+	entries   map[Address]*Entry
+	sums      map[uint32]Checksum  // of relations, by OID
+	entrySums map[Address]Checksum // of entries
+
+	once sync.Once
+	list []Object
+	sum  Checksum
+}
+
+// NewModel is a model of the given relations.
+func NewModel(relations ...*Relation) *Model {
+	m := &Model{
+		relations: map[uint32]*Relation{}, sums: map[uint32]Checksum{},
+		entries: map[Address]*Entry{}, entrySums: map[Address]Checksum{},
+	}
+	for _, r := range relations {
+		m.relations[r.OID] = r
+		m.sums[r.OID] = sha256.Sum256([]byte(r.Definition()))
+	}
+	return m
+}
+
+// ParseModel makes a model of the definitions of its objects.
+func ParseModel(definitions []string) (*Model, error) {
+	m := NewModel()
+	for _, d := range definitions {
+		o, err := ParseObject(d)
+		if err != nil {
+			return nil, err
+		}
+		m.put(&o)
+	}
+	return m, nil
+}
+
+// NewModelOf is the model of the objects.
+func NewModelOf(objects []Object) *Model {
+	m := NewModel()
+	for i := range objects {
+		m.put(&objects[i])
+	}
+	return m
+}
+
+func (m *Model) put(o *Object) {
+	if o.relation != nil {
+		m.relations[o.relation.OID], m.sums[o.relation.OID] = o.relation, o.Checksum
+		return
+	}
+	m.entries[o.entry.Address], m.entrySums[o.entry.Address] = o.entry, o.Checksum
+}
+
+// Relation gives the relation with this OID, nil when the model has none.
+func (m *Model) Relation(oid uint32) *Relation { return m.relations[oid] }
+
+// Relations gives all relations in the order of their OIDs.
+func (m *Model) Relations() []*Relation {
+	list := make([]*Relation, 0, len(m.relations))
+	for _, oid := range slices.Sorted(maps.Keys(m.relations)) {
+		list = append(list, m.relations[oid])
+	}
+	return list
+}
+
+// Entries gives the entries of the schema in the order of their addresses.
+func (m *Model) Entries() []*Entry {
+	return slices.SortedFunc(maps.Values(m.entries), func(a, b *Entry) int {
+		return cmp.Or(cmp.Compare(a.Address.Class, b.Address.Class), cmp.Compare(a.Address.OID, b.Address.OID))
+	})
+}
+
+// SameSchema says whether the entries of both models are the same, whatever their relations.
+func (m *Model) SameSchema(n *Model) bool { return m == n || maps.Equal(m.entrySums, n.entrySums) }
+
+func (m *Model) clone() *Model {
+	return &Model{
+		relations: maps.Clone(m.relations), sums: maps.Clone(m.sums),
+		entries: maps.Clone(m.entries), entrySums: maps.Clone(m.entrySums),
+	}
+}
+
+// With is the model in which r takes the place of the relation with its OID;
+// m itself when it holds r already. A relation of the same name under another
+// OID was dropped on the master and is left out.
+func (m *Model) With(r *Relation) *Model {
+	sum := Checksum(sha256.Sum256([]byte(r.Definition())))
+	if m.sums[r.OID] == sum {
+		return m
+	}
+	n := m.clone()
+	for oid, old := range n.relations {
+		if oid != r.OID && old.Schema == r.Schema && old.Name == r.Name {
+			delete(n.relations, oid)
+			delete(n.sums, oid)
+		}
+	}
+	n.relations[r.OID], n.sums[r.OID] = r, sum
+	return n
+}
+
+// inClass is the OID of pg_class, the same in every database.
+const inClass = 1259
+
+// Evolution is a change of the schema.
+type Evolution struct {
+	Reset bool      // Set is the whole schema
+	Set   []*Entry  // new or changed objects
+	Drop  []Address // objects that are gone
+}
+
+// Evolve is the model behind the change; m itself when it changes nothing. Relations
+// go with their tables.
+func (m *Model) Evolve(e *Evolution) *Model {
+	n := m.clone()
+	changed := false
+	if e.Reset {
+		clear(n.entries)
+		clear(n.entrySums)
+	}
+	for _, entry := range e.Set {
+		sum := Checksum(sha256.Sum256([]byte(entry.Text)))
+		changed = changed || m.entrySums[entry.Address] != sum
+		n.entries[entry.Address], n.entrySums[entry.Address] = entry, sum
+	}
+	for _, a := range e.Drop {
+		_, there := n.entries[a]
+		changed = changed || there
+		delete(n.entries, a)
+		delete(n.entrySums, a)
+	}
+	changed = changed || len(n.entries) != len(m.entries)
+	for oid := range n.relations {
+		// Without any entries the schema is not known, and nothing follows for relations.
+		if len(n.entries) > 0 && n.entries[Address{inClass, oid}] == nil {
+			delete(n.relations, oid)
+			delete(n.sums, oid)
+			changed = true
+		}
+	}
+	if !changed {
+		return m
+	}
+	return n
+}
+
+// Object is one definition of a model, as it is stored.
+type Object struct {
+	Checksum   Checksum
+	Kind, Name string
+	Definition string
+
+	relation *Relation // or
+	entry    *Entry
+}
+
+// ParseObject reads an object from its definition.
+func ParseObject(definition string) (Object, error) {
+	o := Object{Checksum: sha256.Sum256([]byte(definition)), Definition: definition}
+	// Entries begin with the class; relations have none.
+	if bytes.HasPrefix([]byte(definition), []byte(`{"oid":`)) {
+		r, err := ParseRelation(definition)
+		if err != nil {
+			return o, err
+		}
+		o.Kind, o.Name, o.relation = relationKind, r.String(), r
+		return o, nil
+	}
+	e, err := ParseEntry(definition)
+	if err != nil {
+		return o, err
+	}
+	o.Kind, o.Name, o.entry = e.Kind, e.Name, e
+	return o, nil
+}
+
+// Objects lists the model's objects in the order of their checksums. The list is the
+// model's own.
+func (m *Model) Objects() []Object {
+	m.once.Do(func() {
+		list := make([]Object, 0, len(m.relations)+len(m.entries))
+		for oid, r := range m.relations {
+			list = append(list, Object{m.sums[oid], relationKind, r.String(), r.Definition(), r, nil})
+		}
+		for address, e := range m.entries {
+			list = append(list, Object{m.entrySums[address], e.Kind, e.Name, e.Text, nil, e})
+		}
+		slices.SortFunc(list, func(a, b Object) int { return slices.Compare(a.Checksum[:], b.Checksum[:]) })
+		h := sha256.New()
+		for i := range list {
+			h.Write(list[i].Checksum[:])
+		}
+		h.Sum(m.sum[:0])
+		m.list = list
+	})
+	return m.list
+}
+
+// Checksum is the SHA-256 of the objects' checksums in their order.
+func (m *Model) Checksum() Checksum {
+	m.Objects()
+	return m.sum
+}
+
+// evolutionMessage is how the master writes an Evolution into the log.
+type evolutionMessage struct {
+	Reset bool              `json:"reset"`
+	More  bool              `json:"more"`
+	Set   []json.RawMessage `json:"set"`
+	Drop  []Address         `json:"drop"`
+}
+
+// Add adds what a message of the log says to the evolution; more says that it goes on
+// in the next message.
+func (e *Evolution) Add(message []byte) (more bool, err error) {
+	var m evolutionMessage
+	if err := json.Unmarshal(message, &m); err != nil {
+		return false, fmt.Errorf("parse a change of the schema: %w", err)
+	}
+	if m.Reset {
+		*e = Evolution{Reset: true}
+	}
+	for _, text := range m.Set {
+		entry, err := ParseEntry(string(text))
+		if err != nil {
+			return false, err
+		}
+		e.Set = append(e.Set, entry)
+	}
+	e.Drop = append(e.Drop, m.Drop...)
+	return m.More, nil
+}
+
+// Reason says why rows of a table changed without being in the log. The values are the
+// bytes of the encoding.
+type Reason byte
+
+const (
+	Rewritten Reason = 'w' // the table was rewritten
+	Published Reason = 'p' // it had rows when it was published
+	Refreshed Reason = 'f' // a materialized view was refreshed
+)
+
+var reasons = map[string]Reason{"rewritten": Rewritten, "published": Published, "refreshed": Refreshed}
+
+func (r Reason) String() string {
+	for name, reason := range reasons {
+		if reason == r {
+			return name
+		}
+	}
+	return fmt.Sprintf("Reason(%d)", byte(r))
+}
+
+func (r Reason) known() bool { return r == Rewritten || r == Published || r == Refreshed }
+
+// ParseRows reads the message by which the master says that rows changed.
+func ParseRows(message []byte) (oid uint32, why Reason, err error) {
+	var m struct {
+		OID uint32 `json:"oid"`
+		Why string `json:"why"`
+	}
+	if err := json.Unmarshal(message, &m); err != nil {
+		return 0, 0, fmt.Errorf("parse a change of rows: %w", err)
+	}
+	if why = reasons[m.Why]; why == 0 || m.OID == 0 {
+		return 0, 0, errors.New("parse a change of rows: unknown table or reason")
+	}
+	return m.OID, why, nil
+}
