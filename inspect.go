@@ -217,7 +217,7 @@ func before(ctx context.Context, conn commitlog.Conn, seq int64) (p change.Posit
 
 // load makes a model that in force; without it, values are shown by their place.
 func (s *blockWriter) load(sum change.Checksum) {
-	model, err := commitlog.LoadModel(s.ctx, s.conn, sum)
+	model, err := commitlog.LoadModel(s.ctx, s.conn, sum, s.model)
 	if err != nil {
 		model = change.NewModel()
 	}

@@ -133,10 +133,6 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 	if err != nil {
 		return err
 	}
-	model, err := commitlog.LoadModel(ctx, conn, writer.Model())
-	if err != nil {
-		return err
-	}
 	if err := t.checkSlot(ctx, conn, writer.Head()); err != nil {
 		return err
 	}
@@ -152,7 +148,7 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 			Slot:        t.config.Master.Slot,
 			Publication: t.config.Master.Publication,
 			Start:       writer.Head().LSN,
-			Model:       model,
+			Model:       writer.Model(),
 			Streaming:   past == 0,
 			Durable:     func() change.LSN { return change.LSN(durable.Load()) },
 		}, func(tx *decoder.Tx) error { return pending.put(ctx, tx) })
@@ -250,8 +246,12 @@ type gathering struct {
 
 type gathered struct {
 	tx     *decoder.Tx
+	weight int64      // bytes of memory, about
 	stored chan error // of a large transaction, which is read while it is stored
 }
+
+// modelWeight is about what an object costs in each model that it is part of.
+const modelWeight = 256
 
 func newGathering(limits config.Window) *gathering {
 	return &gathering{limits: limits, ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closed: make(chan struct{})}
@@ -260,7 +260,10 @@ func newGathering(limits config.Window) *gathering {
 // put adds a transaction; it waits while the window is full, and until a large
 // transaction is stored. Only one goroutine calls it.
 func (g *gathering) put(ctx context.Context, tx *decoder.Tx) error {
-	item := gathered{tx: tx}
+	item := gathered{tx: tx, weight: int64(len(tx.Content))}
+	for _, m := range tx.Models {
+		item.weight += int64(m.Len()) * modelWeight
+	}
 	if tx.Large {
 		item.stored = make(chan error, 1)
 	}
@@ -277,7 +280,7 @@ func (g *gathering) put(ctx context.Context, tx *decoder.Tx) error {
 		}
 	}
 	g.txs = append(g.txs, item)
-	g.bytes += int64(len(tx.Content))
+	g.bytes += item.weight
 	full := len(g.txs) >= g.limits.Transactions || g.bytes >= g.limits.Bytes || tx.Large
 	first := !g.timer
 	g.timer = true
@@ -317,7 +320,7 @@ func (g *gathering) take() []gathered {
 			}
 			break
 		}
-		size += int64(len(g.txs[n].tx.Content))
+		size += g.txs[n].weight
 		n++
 	}
 	taken := g.txs[:n:n]

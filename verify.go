@@ -266,7 +266,7 @@ func (w *logWalk) modelOf(b *commitlog.Block) error {
 		return nil
 	}
 	w.models[b.Model] = true
-	_, err := commitlog.LoadModel(w.ctx, w.conn, b.Model)
+	_, err := commitlog.LoadModel(w.ctx, w.conn, b.Model, nil)
 	if err != nil && w.conn.IsClosed() {
 		return err
 	}

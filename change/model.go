@@ -67,21 +67,8 @@ func NewModel(relations ...*Relation) *Model {
 	return m
 }
 
-// ParseModel makes a model of the definitions of its objects.
-func ParseModel(definitions []string) (*Model, error) {
-	m := NewModel()
-	for _, d := range definitions {
-		o, err := ParseObject(d)
-		if err != nil {
-			return nil, err
-		}
-		m.put(&o)
-	}
-	return m, nil
-}
-
-// NewModelOf is the model of the objects.
-func NewModelOf(objects []Object) *Model {
+// ModelOf is the model of the objects.
+func ModelOf(objects []Object) *Model {
 	m := NewModel()
 	for i := range objects {
 		m.put(&objects[i])
@@ -96,6 +83,9 @@ func (m *Model) put(o *Object) {
 	}
 	m.entries[o.entry.Address], m.entrySums[o.entry.Address] = o.entry, o.Checksum
 }
+
+// Len is how many objects the model has.
+func (m *Model) Len() int { return len(m.relations) + len(m.entries) }
 
 // Relation gives the relation with this OID, nil when the model has none.
 func (m *Model) Relation(oid uint32) *Relation { return m.relations[oid] }

@@ -108,27 +108,50 @@ func Anchor(ctx context.Context, conn Conn) (change.Position, error) {
 	return p, err
 }
 
-// LoadModel reads a model and checks that it is what its checksum says.
-func LoadModel(ctx context.Context, conn Conn, sum change.Checksum) (*change.Model, error) {
-	rows, err := conn.Query(ctx, `
-		select o.definition
-		from bridge.model m, unnest(m.objects) c
-		join bridge.model_object o on o.checksum = c
-		where m.checksum = $1`, sum[:])
+// LoadModel reads a model and checks that it is what its checksum says. Objects that are
+// in near, a model like it, are taken from there; it may be nil.
+func LoadModel(ctx context.Context, conn Conn, sum change.Checksum, near *change.Model) (*change.Model, error) {
+	var sums [][]byte
+	err := conn.QueryRow(ctx, `select objects from bridge.model where checksum = $1`, sum[:]).Scan(&sums)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, fmt.Errorf("model %s is not in the log", sum)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("load model %s: %w", sum, err)
 	}
-	definitions, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("load model %s: %w", sum, err)
-	}
-	relations := make([]*change.Relation, len(definitions))
-	for i, d := range definitions {
-		if relations[i], err = change.ParseRelation(d); err != nil {
-			return nil, fmt.Errorf("load model %s: %w", sum, err)
+	known := map[change.Checksum]change.Object{}
+	if near != nil {
+		for _, o := range near.Objects() {
+			known[o.Checksum] = o
 		}
 	}
-	m := change.NewModel(relations...)
+	objects := make([]change.Object, 0, len(sums))
+	var missing [][]byte
+	for _, b := range sums {
+		if o, ok := known[change.Checksum(b)]; len(b) == len(sum) && ok {
+			objects = append(objects, o)
+		} else {
+			missing = append(missing, b)
+		}
+	}
+	if len(missing) > 0 {
+		rows, err := conn.Query(ctx, `select definition from bridge.model_object where checksum = any($1)`, missing)
+		if err != nil {
+			return nil, fmt.Errorf("load model %s: %w", sum, err)
+		}
+		definitions, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return nil, fmt.Errorf("load model %s: %w", sum, err)
+		}
+		for _, d := range definitions {
+			o, err := change.ParseObject(d)
+			if err != nil {
+				return nil, fmt.Errorf("load model %s: %w", sum, err)
+			}
+			objects = append(objects, o)
+		}
+	}
+	m := change.ModelOf(objects)
 	if m.Checksum() != sum {
 		return nil, fmt.Errorf("model %s is not in the log or not what its checksum says", sum)
 	}
@@ -208,7 +231,7 @@ func Trim(ctx context.Context, conn *pgx.Conn, keep int64) error {
 		if _, err := tx.Exec(ctx, `set local lock_timeout = '200ms'`); err != nil {
 			return err
 		}
-		_, err := tx.Exec(ctx, `select bridge.drop_partitions($1)`, keep)
+		_, err := tx.Exec(ctx, `select bridge.drop_partitions($1), bridge.drop_models()`, keep)
 		return err
 	}))
 }

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -35,7 +36,7 @@ type Entry struct {
 type Writer struct {
 	conn  *pgx.Conn
 	head  change.Position
-	model change.Checksum
+	model *change.Model
 	upper int64 // partitions take the blocks below
 
 	durability Durability
@@ -47,7 +48,11 @@ var ErrNotInitialized = errors.New("there is no commit log: run bridge init")
 // OpenWriter finds the log's end. What is there counts as durable only once
 // Durable has said so.
 func OpenWriter(ctx context.Context, conn *pgx.Conn) (*Writer, error) {
-	head, model, err := Head(ctx, conn)
+	head, sum, err := Head(ctx, conn)
+	if err != nil {
+		return nil, err
+	}
+	model, err := LoadModel(ctx, conn, sum, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -86,8 +91,8 @@ func Head(ctx context.Context, conn *pgx.Conn) (change.Position, change.Checksum
 // Head is the last block that was appended.
 func (w *Writer) Head() change.Position { return w.head }
 
-// Model is the checksum of the model in force at the head.
-func (w *Writer) Model() change.Checksum { return w.model }
+// Model is the model in force at the head.
+func (w *Writer) Model() *change.Model { return w.model }
 
 // next makes the header of the block behind the head.
 func (w *Writer) next(e *Entry, head change.Position, parts int32, bytes int64) Header {
@@ -126,9 +131,11 @@ func (w *Writer) Append(ctx context.Context, entries []Entry) error {
 		head = b.Position()
 	}
 	batch := &pgx.Batch{}
+	known := w.model
 	for i := range entries {
 		for _, m := range entries[i].Models {
-			QueueModel(batch, m)
+			QueueModel(batch, m, blocks[i].Seq, known)
+			known = m
 		}
 	}
 	QueueBlocks(batch, blocks)
@@ -136,7 +143,7 @@ func (w *Writer) Append(ctx context.Context, entries []Entry) error {
 	if err := w.conn.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("append blocks %d to %d: %w", w.head.Seq+1, head.Seq, err)
 	}
-	w.head, w.model = head, entries[n-1].Model.Checksum()
+	w.head, w.model = head, entries[n-1].Model
 	return nil
 }
 
@@ -180,8 +187,10 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 	b := Block{Header: w.next(&e, w.head, count, size), Payload: first}
 	b.Checksum = b.Sum(w.head.Checksum, [sha256.Size]byte(digest.Sum(nil)))
 	batch := &pgx.Batch{}
+	known := w.model
 	for _, m := range e.Models {
-		QueueModel(batch, m)
+		QueueModel(batch, m, seq, known)
+		known = m
 	}
 	QueueBlocks(batch, []Block{b})
 	queueNotify(batch)
@@ -191,7 +200,7 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("append block %d: %w", seq, err)
 	}
-	w.head, w.model = b.Position(), b.Model
+	w.head, w.model = b.Position(), e.Model
 	return nil
 }
 
@@ -251,19 +260,36 @@ func QueueBlocks(batch *pgx.Batch, blocks []Block) {
 		seq, epoch, xid, lsn, at, model, sum, parts, bytes, payload)
 }
 
-// QueueModel queues the insert of a model and its objects, as far as they are new.
-func QueueModel(batch *pgx.Batch, m *change.Model) {
+// QueueModel queues the insert of a model that comes into force in block seq, and of its
+// objects as far as they are not in known, a model that is stored already; nil: none is.
+func QueueModel(batch *pgx.Batch, m *change.Model, seq int64, known *change.Model) {
 	objects := m.Objects()
-	n := len(objects)
-	sums := make([][]byte, n)
-	kinds, names, definitions := make([]string, n), make([]string, n), make([]string, n)
-	for i, o := range objects {
-		sums[i], kinds[i], names[i], definitions[i] = o.Checksum[:], o.Kind, o.Name, o.Definition
+	all := make([][]byte, len(objects))
+	var there []change.Object
+	if known != nil {
+		there = known.Objects()
 	}
-	batch.Queue(`
-		insert into bridge.model_object (checksum, kind, name, definition)
-		select * from unnest($1::bytea[], $2::text[], $3::text[], $4::text[])
-		on conflict do nothing`, sums, kinds, names, definitions)
+	var sums [][]byte
+	var kinds, names, definitions []string
+	for i := range objects {
+		o := &objects[i]
+		all[i] = o.Checksum[:]
+		for len(there) > 0 && bytes.Compare(there[0].Checksum[:], o.Checksum[:]) < 0 {
+			there = there[1:]
+		}
+		if len(there) > 0 && there[0].Checksum == o.Checksum {
+			continue
+		}
+		sums, kinds, names, definitions = append(sums, o.Checksum[:]), append(kinds, o.Kind), append(names, o.Name), append(definitions, o.Definition)
+	}
+	if len(sums) > 0 {
+		batch.Queue(`
+			insert into bridge.model_object (checksum, kind, name, definition)
+			select * from unnest($1::bytea[], $2::text[], $3::text[], $4::text[])
+			on conflict do nothing`, sums, kinds, names, definitions)
+	}
 	sum := m.Checksum()
-	batch.Queue(`insert into bridge.model (checksum, objects) values ($1, $2) on conflict do nothing`, sum[:], sums)
+	batch.Queue(`
+		insert into bridge.model as m (checksum, objects, seq) values ($1, $2, $3)
+		on conflict (checksum) do update set seq = excluded.seq where m.seq < excluded.seq`, sum[:], all, seq)
 }

@@ -93,7 +93,7 @@ func (w *world) blocks() (anchor change.Position, model *change.Model, list []lo
 		w.t.Fatal(err)
 	}
 	copy(sum[:], text)
-	if model, err = commitlog.LoadModel(ctx, conn, sum); err != nil {
+	if model, err = commitlog.LoadModel(ctx, conn, sum, nil); err != nil {
 		w.t.Fatal(err)
 	}
 	verify := commitlog.NewVerifier(anchor)
@@ -110,7 +110,7 @@ func (w *world) blocks() (anchor change.Position, model *change.Model, list []lo
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			if _, err := commitlog.LoadModel(ctx, conn, read[i].Model); err != nil {
+			if _, err := commitlog.LoadModel(ctx, conn, read[i].Model, nil); err != nil {
 				w.t.Fatalf("block %d: %v", read[i].Seq, err)
 			}
 			list = append(list, logged{read[i], content})

@@ -35,7 +35,7 @@ func anchor(ctx context.Context, conn *pgx.Conn, o Options, start change.LSN, f 
 		sum := model.Checksum()
 		batch := &pgx.Batch{}
 		batch.Queue(`delete from bridge.epoch`) // of a log that nobody has used, see ensureSlot
-		commitlog.QueueModel(batch, model)
+		commitlog.QueueModel(batch, model, 0, nil)
 		batch.Queue(`
 			insert into bridge.epoch (epoch, after_seq, start_lsn, checksum, model, reason)
 			values (1, 0, $1::text::pg_lsn, $2, $3, 'init')`, start.String(), r.Anchor.Checksum[:], sum[:])

@@ -276,7 +276,7 @@ func TestModelIsWhatTheLogSays(t *testing.T) {
 			create table leaf partition of root for values from (0) to (1000);
 			create table "Odd.""Name" ("É" int primary key)`)
 		r := m.init()
-		model, err := commitlog.LoadModel(t.Context(), m.Conn, modelSum(m))
+		model, err := commitlog.LoadModel(t.Context(), m.Conn, modelSum(m), nil)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -379,6 +379,7 @@ type modelCache struct {
 	mu    sync.Mutex // guards what follows
 	conn  *pgx.Conn
 	known map[change.Checksum]*change.Model
+	last  *change.Model // the one that was loaded last: the next is like it
 }
 
 // use calls f with the connection.
@@ -408,11 +409,12 @@ func (c *modelCache) Model(ctx context.Context, sum change.Checksum) (*change.Mo
 	}
 	var m *change.Model
 	if err := c.with(ctx, func(conn *pgx.Conn) (err error) {
-		m, err = commitlog.LoadModel(ctx, conn, sum)
+		m, err = commitlog.LoadModel(ctx, conn, sum, c.last)
 		return err
 	}); err != nil {
 		return nil, err
 	}
+	c.last = m
 	if len(c.known) >= 16 { // a window rarely spans more than two
 		clear(c.known)
 	}

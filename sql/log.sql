@@ -19,9 +19,11 @@ create table if not exists bridge.epoch (
   reason text not null
 );
 
+-- Each model that blocks of the log are written under, and the objects it is made of.
 create table if not exists bridge.model (
   checksum bytea primary key,
-  objects bytea[] not null
+  objects bytea[] not null,        -- checksums, ascending
+  seq bigint not null              -- the last block in which it came into force
 );
 
 create table if not exists bridge.model_object (
@@ -140,5 +142,40 @@ begin
     execute pg_catalog.format('drop table bridge.%I', pg_catalog.replace(name, 'commit_block_', 'commit_part_'));
   end loop;
   return pg_catalog.cardinality(names);
+end
+$$;
+
+-- Drops the models that no stored block needs: all that were followed by another one before the
+-- oldest block. Models that come into force meanwhile wait. Returns how many were dropped.
+create or replace function bridge.drop_models() returns integer
+language plpgsql
+set search_path = ''
+as $$
+declare
+  oldest bigint;
+  dropped integer;
+  candidates bytea[];
+begin
+  lock table bridge.model in share row exclusive mode;
+  -- The one in force before the oldest block is needed: it is the last that came before.
+  select pg_catalog.max(m.seq) into oldest
+  from bridge.model m
+  where m.seq < (select pg_catalog.min(b.seq) from bridge.commit_block b);
+  with gone as (
+    delete from bridge.model m where m.seq < oldest returning m.objects
+  ), objects as (
+    select distinct o from gone, pg_catalog.unnest(gone.objects) o
+  )
+  select (select pg_catalog.count(*) from gone), pg_catalog.array_agg(objects.o)
+  into dropped, candidates
+  from objects;
+  if candidates is not null then
+    with used as (
+      select distinct o from bridge.model m, pg_catalog.unnest(m.objects) o
+    )
+    delete from bridge.model_object x
+    where x.checksum = any (candidates) and not exists (select from used where used.o = x.checksum);
+  end if;
+  return dropped;
 end
 $$;

@@ -98,12 +98,19 @@ type run struct {
 	flight  *flight
 	models  sink.Models
 	model   *change.Model // in force at the change that is read
+	evolved []evolved     // models that came into force in the window
 	inOrder bool
 
 	batches map[*table]*batch
 	order   []*batch
 	values  arena
 	scratch []byte
+}
+
+// evolved is a model that came into force in a block.
+type evolved struct {
+	model *change.Model
+	seq   int64
 }
 
 // abandon ends the transaction behind an error. What was sent before is waited for,
@@ -182,6 +189,7 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 		}
 		before := r.model
 		r.model = model
+		r.evolved = append(r.evolved, evolved{model, b.Seq})
 		return r.recreated(b.Seq, before)
 	case change.Truncate:
 		return r.truncate(b, c)
@@ -425,16 +433,13 @@ func (r *run) position(before change.Position, last *sink.Block) {
 // commit stores the window's blocks in the replica's own log and commits.
 func (r *run) commit(w *sink.Window) error {
 	batch := &pgx.Batch{}
-	before := w.Model
-	for i := range w.Blocks {
-		if sum := w.Blocks[i].Model; sum != before && !r.t.models[sum] {
-			model, err := r.models.Model(r.ctx, sum)
-			if err != nil {
-				return r.abandon(err)
-			}
-			commitlog.QueueModel(batch, model)
-		}
-		before = w.Blocks[i].Model
+	known, err := r.models.Model(r.ctx, w.Model)
+	if err != nil {
+		return r.abandon(err)
+	}
+	for _, e := range r.evolved {
+		commitlog.QueueModel(batch, e.model, e.seq, known)
+		known = e.model
 	}
 	blocks := make([]commitlog.Block, len(w.Blocks))
 	for i := range w.Blocks {
@@ -444,12 +449,6 @@ func (r *run) commit(w *sink.Window) error {
 	batch.Queue("commit")
 	if err := r.t.conn.SendBatch(r.ctx, batch).Close(); err != nil {
 		return r.abandon(r.t.wrap(fmt.Sprintf("commit up to block %d", w.After().Seq), err))
-	}
-	if len(r.t.models) > 1024 {
-		clear(r.t.models)
-	}
-	for i := range w.Blocks {
-		r.t.models[w.Blocks[i].Model] = true
 	}
 	return nil
 }

@@ -141,7 +141,7 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 		batch.Queue(`insert into bridge.copy_table (schema_name, table_name, relid, state, estimated_rows, estimated_bytes)
 			values ($1, $2, $3, 'copying', $4, $5)`, tbl.schema, tbl.name, tbl.oid, tbl.rows, tbl.bytes)
 	}
-	commitlog.QueueModel(batch, model)
+	commitlog.QueueModel(batch, model, head.Seq, nil)
 	batch.Queue(`insert into bridge.epoch (epoch, after_seq, start_lsn, checksum, model, reason) values ($1, $2, $3::text::pg_lsn, $4, $5, 'copied from the master')
 		on conflict do nothing`, anchor.Epoch, anchor.Seq, anchor.LSN.String(), anchor.Checksum[:], modelSum[:])
 	batch.Queue(`insert into bridge.position (name, epoch, seq, commit_lsn, checksum, model, state) values ($1, $2, $3, $4::text::pg_lsn, $5, $6, 'copying')`,

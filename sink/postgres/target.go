@@ -46,8 +46,7 @@ type Target struct {
 	copies     map[uint32]*copied // by OID on the master: tables whose copy the stream has not passed
 	upper      int64              // the replica's log has partitions for blocks below
 	consistent change.LSN         // while copies is not empty: where it ends
-	models     map[change.Checksum]bool
-	parsed     int // statements prepared so far; names them
+	parsed     int                // statements prepared so far; names them
 
 	adopted  map[uint32]change.LSN // by OID on the master: tables that are here, with published.added as it was taken care of
 	gone     map[uint32]bool       // by OID: tables that are neither here nor on the master any more
@@ -146,7 +145,6 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	t.statements = map[string]*statement{}
 	t.tables = map[*change.Relation]*table{}
 	t.copies = map[uint32]*copied{}
-	t.models = map[change.Checksum]bool{}
 	t.adopted = map[uint32]change.LSN{}
 	t.settling = map[uint32]uint64{}
 	t.gone = map[uint32]bool{}
