@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/config"
 	"github.com/pgbridge/pgbridge/master"
@@ -43,7 +44,34 @@ func (k *keeper) once(ctx context.Context) error {
 	if _, err := commitlog.Anchor(ctx, conn); err != nil {
 		return err
 	}
+	var triggers bool
+	if err := conn.QueryRow(ctx, `select exists (select from pg_event_trigger where evtname = 'bridge_ddl' and evtenabled <> 'D')`).Scan(&triggers); err != nil {
+		return fmt.Errorf("look for the event triggers: %w", err)
+	}
+	every := time.Hour // for what can change without them
+	if !triggers {
+		every = keepEvery
+	}
+	var looked time.Time
+	var written change.LSN // the log's head has to come here before we look again
 	for {
+		if _, err := master.CapturePending(ctx, conn); err != nil {
+			return err
+		}
+		if time.Since(looked) >= every {
+			head, _, err := commitlog.Head(ctx, conn)
+			if err != nil {
+				return err
+			}
+			if head.LSN >= written {
+				if written, err = master.CaptureMissed(ctx, conn); err != nil {
+					return err
+				}
+				if written == 0 {
+					looked = time.Now()
+				}
+			}
+		}
 		if tables, err := master.PublishPending(ctx, conn); err != nil {
 			return err
 		} else if len(tables) > 0 {

@@ -99,6 +99,10 @@ func (m *Model) Relations() []*Relation {
 	return list
 }
 
+// Entry gives the entry of an object, nil when the model has none. Address{} is that of the
+// server: every model that knows the schema has it.
+func (m *Model) Entry(a Address) *Entry { return m.entries[a] }
+
 // Entries gives the entries of the schema in the order of their addresses.
 func (m *Model) Entries() []*Entry {
 	return slices.SortedFunc(maps.Values(m.entries), func(a, b *Entry) int {

@@ -47,7 +47,7 @@ func (w *world) runTiny() *running {
 // chunks is how many chunks of a table are copied; ended says that there are no more.
 func (w *world) chunks(table string) (copied int, ended bool) {
 	rows, err := tryQuery(w.t.Context(), w.replicas[0].URL("app"), `
-		select (select count(snapshot) from bridge.copy_chunk where table_name = '`+table+`'),
+		select (select count(snapshot) from bridge.copy_chunk join bridge.copy_table using (relid) where table_name = '`+table+`'),
 			coalesce((select state <> 'copying' from bridge.position), false)`)
 	if err != nil || len(rows) == 0 {
 		return 0, false

@@ -30,9 +30,9 @@ type Target interface {
 	// the other as the master made them, so that the error can name the one that fails.
 	Apply(ctx context.Context, w *Window, models Models, inOrder bool) error
 
-	// Maintain does what is to be done between windows: tables that were asked to be
-	// copied again, tables that are new on the master. It is called every few seconds.
-	Maintain(ctx context.Context) error
+	// Maintain does what is to be done between windows: tables that are to be copied
+	// again, the end of a copy. It is called before the first window and every few seconds.
+	Maintain(ctx context.Context, models Models) error
 
 	// Stopped keeps the reason why the replica stands still, for whoever asks; none means
 	// that it does not any more.
@@ -92,6 +92,19 @@ func (e *Unreachable) Unwrap() error { return e.Err }
 // that one's to say.
 var ErrTaken = errors.New("another bridge applies to the replica: end it first, or wait until the server notices that it is gone")
 
+// Blocked marks an error of a lock that someone else holds on the replica: a reader of a
+// table that evolves. It is tried again, and does not wait long, so that nobody
+// has to wait behind it.
+type Blocked struct{ Err error }
+
+func (e *Blocked) Error() string { return e.Err.Error() }
+func (e *Blocked) Unwrap() error { return e.Err }
+
+func blocked(err error) bool {
+	var b *Blocked
+	return errors.As(err, &b)
+}
+
 func unreachable(err error) bool {
 	var u *Unreachable
 	return errors.As(err, &u)
@@ -141,7 +154,7 @@ func (a *Applier) Run(ctx context.Context) error {
 			continue
 		}
 		a.fail(ctx, err)
-		if unreachable(err) {
+		if unreachable(err) || blocked(err) {
 			wait = min(wait, retryUnreachable)
 		}
 		select {
@@ -220,7 +233,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 	}()
 
 	until := state.Position.Seq + int64(2*a.Limits.Blocks)
-	if err := a.Target.Maintain(ctx); err != nil {
+	if err := a.Target.Maintain(ctx, models); err != nil {
 		return err
 	}
 	maintain := time.NewTicker(maintainEvery)
@@ -243,7 +256,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 			a.progress(a.at(), "streaming")
 			continue
 		case <-maintain.C:
-			if err := a.Target.Maintain(ctx); err != nil {
+			if err := a.Target.Maintain(ctx, models); err != nil {
 				return err
 			}
 			continue
@@ -296,7 +309,7 @@ func (a *Applier) applyInOrder(ctx context.Context, w *Window, models Models) er
 
 // retryInOrder says whether another way to apply the window may do better.
 func retryInOrder(err error) bool {
-	return !unreachable(err) && !errors.Is(err, context.Canceled)
+	return !unreachable(err) && !blocked(err) && !errors.Is(err, context.Canceled)
 }
 
 func (a *Applier) at() change.Position {
@@ -333,8 +346,11 @@ func (a *Applier) set(state string) {
 func (a *Applier) fail(ctx context.Context, err error) {
 	reason := err.Error()
 	state := "stopped"
-	if unreachable(err) {
+	switch {
+	case unreachable(err):
 		state = "unreachable"
+	case blocked(err):
+		state = "evolving"
 	}
 	a.mu.Lock()
 	known := a.problem == reason

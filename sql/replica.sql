@@ -12,6 +12,7 @@ create table if not exists bridge.position (
   commit_time timestamptz,         -- of the last block that was applied
   state text not null,             -- copying, catching_up, streaming
   consistent_lsn pg_lsn,           -- while catching up behind a copy: the tables are consistent from here on
+  reduced boolean not null default false, -- what a new replica gets last (indexes, foreign keys, triggers) is not made yet
   error text not null default '',  -- why the replica stands still
   error_at timestamptz
 ) with (fillfactor = 10);
@@ -30,31 +31,22 @@ create table if not exists bridge.copy_step (
 create table if not exists bridge.copy_table (
   schema_name text not null,
   table_name text not null,
-  relid oid not null,              -- on the master
+  relid oid not null primary key,  -- on the master
   state text not null,             -- wanted, copying, copied
   planned boolean not null default false,
   estimated_rows bigint not null,
   estimated_bytes bigint not null,
-  primary key (schema_name, table_name)
+  settle boolean not null default false -- transactions that wrote to it before it was published are waited for
 );
 
 -- Ranges of a table's key. A chunk's rows are loaded in the transaction that sets snapshot:
 -- what the master's snapshot, in which they were read, saw.
 create table if not exists bridge.copy_chunk (
-  schema_name text not null,
-  table_name text not null,
+  relid oid not null references bridge.copy_table on delete cascade,
   chunk integer not null,
   lower_key text[],                -- exclusive; null: from the start
   upper_key text[],                -- inclusive; null: to the end
   snapshot text,
   rows bigint,
-  primary key (schema_name, table_name, chunk),
-  foreign key (schema_name, table_name) references bridge.copy_table on delete cascade
-);
-
--- Tables of the master that had rows when they were published: those are copied (lsn is
--- that of the master's bridge.added_table).
-create table if not exists bridge.added_table_copied (
-  relid oid primary key,
-  lsn pg_lsn not null
+  primary key (relid, chunk)
 );

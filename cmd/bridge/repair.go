@@ -76,8 +76,8 @@ func (a *app) repair(ctx context.Context, b *pgbridge.Bridge, replica, name stri
 	_, err = to.Exec(ctx, `
 		insert into bridge.copy_table as t (schema_name, table_name, relid, state, estimated_rows, estimated_bytes)
 		values ($1, $2, $3, 'wanted', $4, $5)
-		on conflict (schema_name, table_name) do update
-		set state = 'wanted', relid = excluded.relid, estimated_rows = excluded.estimated_rows, estimated_bytes = excluded.estimated_bytes`,
+		on conflict (relid) do update
+		set state = 'wanted', schema_name = excluded.schema_name, table_name = excluded.table_name, estimated_rows = excluded.estimated_rows, estimated_bytes = excluded.estimated_bytes`,
 		schema, table, oid, rows, bytes)
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && (pg.Code == "42P01" || pg.Code == "3F000") {
 		return fmt.Errorf("replica %s has not been copied yet: bridge run does that, all tables together", replica)

@@ -2,13 +2,16 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/schema"
+	"github.com/pgbridge/pgbridge/sink"
 )
 
 // Copying a table while the replica is live
@@ -18,201 +21,73 @@ import (
 // changes that the snapshot saw are skipped, and the others applied as ever: with
 // one snapshot there is nothing in between. So it works for tables without a key,
 // and no constraint of the table is ever violated.
+//
+// It is done once the table has the same columns on the master as here. While the
+// replica is behind, that may have to wait for the next changes of the schema.
 
-// Maintain copies tables again for which that was asked for (bridge repair), and
-// tables that are new on the master. See sink.Target.
-func (t *Target) Maintain(ctx context.Context) error {
+// Maintain copies tables again for which that was asked for (bridge repair, and what
+// the log does not hold), and ends a copy that the stream has passed. See sink.Target.
+func (t *Target) Maintain(ctx context.Context, models sink.Models) error {
+	t.models = models
 	var wanted bool
 	if err := t.conn.QueryRow(ctx, `select exists (select from bridge.copy_table where state = 'wanted')`).Scan(&wanted); err != nil {
 		return t.wrap("look for tables to copy again", err)
 	}
-	if wanted {
+	if wanted || t.consistent == never {
 		return t.copyWanted(ctx)
 	}
-	if t.consistent != 0 || time.Since(t.compared) < compareEvery {
-		return nil
+	t.mu.Lock()
+	at := t.position.LSN
+	t.mu.Unlock()
+	if t.consistent != 0 && at >= t.consistent {
+		return t.finishCopy(ctx)
 	}
-	t.compared = time.Now()
-	return t.adopt(ctx, false)
+	return nil
 }
 
-// compareEvery is how often the list of published tables is compared with the
-// tables that are known.
-const compareEvery = 10 * time.Second
-
-// adopt makes what was created on the master since the replica was copied, as far as
-// tables need it, and copies the new tables, and those whose rows were not all in
-// the log when they were published. Transactions that wrote to such a table before
-// must have ended; with wait false, it is left for later where they have not.
-func (t *Target) adopt(ctx context.Context, wait bool) error {
-	master, err := pgx.ConnectConfig(ctx, t.masterConfig())
-	if err != nil {
-		return fmt.Errorf("connect to the master to look for new tables: %w", err)
-	}
-	defer master.Close(context.WithoutCancel(ctx))
-	tables, err := publishedTables(ctx, master, t.o.Publication)
-	if err != nil {
-		return err
-	}
-	fresh, err := t.fresh(ctx, tables)
-	if err != nil || len(fresh) == 0 {
-		return err
-	}
-	if settled, err := t.settle(ctx, master, fresh, wait); err != nil || !settled {
-		return err
-	}
-	tables, wanted, err := t.readSchema(ctx, master)
-	if err != nil {
-		return err
-	}
-	if fresh, err = t.fresh(ctx, tables); err != nil {
-		return err
-	}
-	there, err := schema.Read(ctx, t.conn, schema.Options{})
-	if err != nil {
-		return t.wrap("read the schema", err)
-	}
-	later, err := t.undone(ctx)
-	if err != nil {
-		return err
-	}
-	err = pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
-		for _, s := range stepsFor(wanted, there) {
-			if later[s.object] {
-				continue
-			}
-			if _, err := tx.Exec(ctx, s.sql, pgx.QueryExecModeSimpleProtocol); err != nil {
-				return fmt.Errorf("create %s: %w", s.object, err)
-			}
+// hasWanted says whether the stream has met tables that are to be copied.
+func (t *Target) hasWanted() bool {
+	for _, c := range t.copies {
+		if c.wanted {
+			return true
 		}
-		for _, tbl := range fresh {
-			if err := want(ctx, tx, tbl); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	if err != nil {
-		return t.wrap("create tables that are new on the master", err)
 	}
-	for _, tbl := range fresh {
-		t.adopted[tbl.oid] = tbl.added
-		t.o.Log.Info("table is new on the master", "replica", t.o.Name, "table", tbl.schema+"."+tbl.name)
-	}
-	return t.copyWanted(ctx)
+	return false
 }
 
-// fresh lists the tables that have to be copied: they are not on the replica, or had
-// rows that are not in the log.
-func (t *Target) fresh(ctx context.Context, tables []published) ([]published, error) {
-	var fresh []published
-	for _, tbl := range tables {
-		if added, known := t.adopted[tbl.oid]; known && added == tbl.added {
-			continue
-		}
-		if tbl.added == 0 {
-			var there bool
-			if err := t.conn.QueryRow(ctx, `select pg_catalog.to_regclass($1) is not null`, schema.Quote(tbl.schema, tbl.name)).Scan(&there); err != nil {
-				return nil, t.wrap("look up table "+tbl.name, err)
-			}
-			if there {
-				t.adopted[tbl.oid] = 0
-				continue
-			}
-		}
-		fresh = append(fresh, tbl)
-	}
-	return fresh, nil
-}
-
-// settle says whether every transaction has ended that may have written to the tables
-// before they were published: what such a transaction wrote then is not in the
-// stream, even when it commits later. Read-only transactions do not count.
-func (t *Target) settle(ctx context.Context, master *pgx.Conn, tables []published, wait bool) (bool, error) {
-	for {
-		var text string
-		if err := master.QueryRow(ctx, `select pg_catalog.pg_current_snapshot()::text`).Scan(&text); err != nil {
-			return false, fmt.Errorf("take a snapshot of the master: %w", err)
-		}
-		sn, err := parseSnapshot(text)
-		if err != nil {
-			return false, err
-		}
-		settled := true
-		for _, tbl := range tables {
-			if tbl.added == 0 {
-				continue // it was published by the transaction that created it
-			}
-			if _, known := t.settling[tbl.oid]; !known {
-				t.settling[tbl.oid] = sn.xmax
-			}
-			settled = settled && sn.xmin >= t.settling[tbl.oid]
-		}
-		if settled || !wait {
-			return settled, nil
-		}
-		select {
-		case <-ctx.Done():
-			return false, context.Cause(ctx)
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
-}
-
-// undone names the objects that a copy which is under way makes at its end.
-func (t *Target) undone(ctx context.Context) (map[string]bool, error) {
-	rows, err := t.conn.Query(ctx, `select object from bridge.copy_step where not done`)
+// wantAgain notes that a table is copied again, because what was copied before is ahead
+// of the block and stands in its way.
+func (t *Target) wantAgain(ctx context.Context, c *contradiction) error {
+	model, err := t.models.Model(ctx, t.modelSum)
 	if err != nil {
-		return nil, t.wrap("read the steps of the copy", err)
-	}
-	objects, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return nil, t.wrap("read the steps of the copy", err)
-	}
-	undone := map[string]bool{}
-	for _, o := range objects {
-		undone[o] = true
-	}
-	return undone, nil
-}
-
-// want notes that a table is to be copied.
-func want(ctx context.Context, tx pgx.Tx, tbl published) error {
-	_, err := tx.Exec(ctx, `
-		insert into bridge.copy_table (schema_name, table_name, relid, state, estimated_rows, estimated_bytes)
-		values ($1, $2, $3, 'wanted', $4, $5)
-		on conflict (schema_name, table_name) do update set relid = excluded.relid, state = 'wanted'`,
-		tbl.schema, tbl.name, tbl.oid, tbl.rows, tbl.bytes)
-	if err != nil || tbl.added == 0 {
 		return err
 	}
-	return noteAdded(ctx, tx, tbl)
-}
-
-// noteAdded keeps that the rows which a table had when it was published are copied.
-func noteAdded(ctx context.Context, tx pgx.Tx, tbl published) error {
-	_, err := tx.Exec(ctx, `
-		insert into bridge.added_table_copied (relid, lsn) values ($1, $2::text::pg_lsn)
-		on conflict (relid) do update set lsn = excluded.lsn`, tbl.oid, tbl.added.String())
+	rendered, err := t.rendered(model)
+	if err != nil {
+		return err
+	}
+	tbl := tableOf(rendered, c.oid)
+	if tbl == nil {
+		return c.err
+	}
+	t.o.Log.Debug("table is copied again, it is ahead", "replica", t.o.Name, "table", tbl.Name, "reason", c.err)
+	r := &run{t: t, ctx: ctx, wanted: map[uint32]bool{}}
+	if _, err := t.conn.Exec(ctx, "begin"); err != nil {
+		return t.wrap("begin", err)
+	}
+	if err := r.want(tbl, false); err != nil {
+		t.conn.Exec(ctx, "rollback") // else the connection ends, and the transaction with it
+		return err
+	}
+	if _, err := t.conn.Exec(ctx, "commit"); err != nil {
+		return t.wrap("note the copy", err)
+	}
+	_, err = t.read(ctx)
 	return err
 }
 
-// readAdopted loads what noteAdded has kept.
-func (t *Target) readAdopted(ctx context.Context) error {
-	rows, err := t.conn.Query(ctx, `select relid, lsn::text from bridge.added_table_copied`)
-	if err != nil {
-		return t.wrap("read the tables that were added", err)
-	}
-	var oid uint32
-	var lsn change.LSN
-	_, err = pgx.ForEachRow(rows, []any{&oid, &lsn}, func() error {
-		t.adopted[oid] = lsn
-		return nil
-	})
-	return t.wrap("read the tables that were added", err)
-}
-
-// copyWanted copies every table that is wanted, each in a transaction of its own.
+// copyWanted copies the tables that are wanted and can be copied now, each in a
+// transaction of its own.
 func (t *Target) copyWanted(ctx context.Context) error {
 	master, err := pgx.ConnectConfig(ctx, t.masterConfig())
 	if err != nil {
@@ -223,9 +98,23 @@ func (t *Target) copyWanted(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	left := 0
 	for _, s := range tables {
-		if err := t.copyAgain(ctx, master, s); err != nil {
+		done, err := t.copyAgain(ctx, master, s)
+		if err != nil {
 			return fmt.Errorf("copy table %s again: %w", s.name, err)
+		}
+		if !done {
+			left++
+		}
+	}
+	if left == 0 {
+		consistent, err := markEnd(ctx, master)
+		if err != nil {
+			return err
+		}
+		if _, err := t.conn.Exec(ctx, `update bridge.position set state = 'catching_up', consistent_lsn = $1::text::pg_lsn`, consistent.String()); err != nil {
+			return t.wrap("note the copy", err)
 		}
 	}
 	// Read what the stream has to know now.
@@ -233,77 +122,178 @@ func (t *Target) copyWanted(ctx context.Context) error {
 	return err
 }
 
-func (t *Target) copyAgain(ctx context.Context, master *pgx.Conn, s *source) error {
+// settled says whether every transaction has ended that may have written to the table
+// before it was published: what such a transaction wrote then is not in the
+// stream, even when it commits later. Read-only transactions do not count.
+func (t *Target) settled(ctx context.Context, master *pgx.Conn, oid uint32) (bool, error) {
+	var text string
+	if err := master.QueryRow(ctx, `select pg_catalog.pg_current_snapshot()::text`).Scan(&text); err != nil {
+		return false, fmt.Errorf("take a snapshot of the master: %w", err)
+	}
+	sn, err := parseSnapshot(text)
+	if err != nil {
+		return false, err
+	}
+	if _, known := t.settling[oid]; !known {
+		t.settling[oid] = sn.xmax
+	}
+	return sn.xmin >= t.settling[oid], nil
+}
+
+// copyAgain copies a table; false: it can not be done yet.
+func (t *Target) copyAgain(ctx context.Context, master *pgx.Conn, s *source) (done bool, err error) {
 	t.mu.Lock()
 	position := t.position
 	t.mu.Unlock()
-	t.o.Log.Info("table is copied", "replica", t.o.Name, "table", s.name)
-	read, sn, err := snapshotBehind(ctx, master, position.Seq)
+	model, err := t.models.Model(ctx, t.modelSum)
 	if err != nil {
-		return err
+		return false, err
+	}
+	rendered, err := t.rendered(model)
+	if err != nil {
+		return false, err
+	}
+	tbl := tableOf(rendered, s.oid)
+	if tbl == nil {
+		_, err := t.conn.Exec(ctx, `delete from bridge.copy_table where relid = $1`, s.oid)
+		return true, t.wrap("note that a table is gone", err)
+	}
+	if s.settle {
+		if settled, err := t.settled(ctx, master, s.oid); err != nil || !settled {
+			return false, err
+		}
+	}
+	read, sn, err := snapshotBehind(ctx, master, s.name, position.Seq)
+	if undefined(err) {
+		return false, nil // renamed or dropped since
+	}
+	if err != nil {
+		return false, err
 	}
 	defer read.Rollback(context.WithoutCancel(ctx)) // it only reads
+	same, err := sameShape(ctx, read, tbl)
+	if err != nil || !same {
+		return false, err
+	}
+	t.o.Log.Info("table is copied", "replica", t.o.Name, "table", s.name)
 	write, err := t.conn.Begin(ctx)
 	if err != nil {
-		return t.wrap("begin", err)
+		return false, t.wrap("begin", err)
 	}
 	defer write.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
-	var referenced bool
-	if err := write.QueryRow(ctx, `
-		select exists (select from pg_catalog.pg_constraint where contype = 'f' and confrelid = pg_catalog.to_regclass($1))`, s.name).Scan(&referenced); err != nil {
-		return t.wrap("look up the table", err)
-	}
-	empty := "truncate only " + s.name
-	if referenced {
-		empty = "delete from only " + s.name
-	}
-	if _, err := write.Exec(ctx, empty); err != nil {
-		return t.wrap("empty the table", err)
+	if err := t.empty(ctx, s.name); err != nil {
+		return false, err
 	}
 	var count counter
 	rows, err := t.transfer(ctx, master, t.conn, chunk{table: s}, &count)
+	if behind, headErr := t.behind(ctx, master, position); err != nil && doesNotFit(err) && headErr == nil && behind {
+		// The rows are those of a later schema: a type that has more values, a check that is gone.
+		t.o.Log.Debug("table can not be copied yet", "replica", t.o.Name, "table", s.name, "reason", err)
+		return false, nil
+	}
 	if err != nil {
-		return err
+		return false, err
 	}
 	batch := &pgx.Batch{}
-	batch.Queue(`delete from bridge.copy_chunk where schema_name = $1 and table_name = $2`, s.schema, s.tableName.name)
-	batch.Queue(`insert into bridge.copy_chunk (schema_name, table_name, chunk, snapshot, rows) values ($1, $2, 0, $3, $4)`,
-		s.schema, s.tableName.name, sn, rows)
-	batch.Queue(`update bridge.copy_table set state = 'copied', planned = true where schema_name = $1 and table_name = $2`, s.schema, s.tableName.name)
+	batch.Queue(`delete from bridge.copy_chunk where relid = $1`, s.oid)
+	batch.Queue(`insert into bridge.copy_chunk (relid, chunk, snapshot, rows) values ($1, 0, $2, $3)`, s.oid, sn, rows)
+	batch.Queue(`update bridge.copy_table set state = 'copied', planned = true where relid = $1`, s.oid)
+	batch.Queue(`update bridge.position set state = 'catching_up', consistent_lsn = $1::text::pg_lsn`, never.String())
 	if err := write.SendBatch(ctx, batch).Close(); err != nil {
-		return t.wrap("note the copy", err)
+		return false, t.wrap("note the copy", err)
 	}
 	if err := read.Rollback(ctx); err != nil {
-		return fmt.Errorf("master: %w", err)
+		return false, fmt.Errorf("master: %w", err)
 	}
-	consistent, err := markEnd(ctx, master)
-	if err != nil {
-		return err
-	}
-	if _, err := write.Exec(ctx, `update bridge.position set state = 'catching_up', consistent_lsn = $1::text::pg_lsn`, consistent.String()); err != nil {
-		return t.wrap("note the copy", err)
+	if err := onDisk(ctx, master); err != nil {
+		return false, err
 	}
 	if err := write.Commit(ctx); err != nil {
-		return t.wrap("commit the copy", err)
+		return false, t.wrap("commit the copy", err)
 	}
-	return nil
+	delete(t.settling, s.oid)
+	return true, nil
 }
 
-// snapshotBehind begins a transaction on the master whose snapshot sees every block
-// up to seq.
-func snapshotBehind(ctx context.Context, master *pgx.Conn, seq int64) (pgx.Tx, string, error) {
+// empty takes all rows from a table, within the open transaction.
+func (t *Target) empty(ctx context.Context, name string) error {
+	var referenced bool
+	if err := t.conn.QueryRow(ctx, `
+		select exists (select from pg_catalog.pg_constraint where contype = 'f' and confrelid = pg_catalog.to_regclass($1))`, name).Scan(&referenced); err != nil {
+		return t.wrap("look up table "+name, err)
+	}
+	sql := "truncate only " + name
+	if referenced {
+		sql = "delete from only " + name
+	}
+	_, err := t.conn.Exec(ctx, sql)
+	return t.wrap("empty table "+name, err)
+}
+
+// behind says whether the log has blocks behind the position, or is about to.
+func (t *Target) behind(ctx context.Context, master *pgx.Conn, position change.Position) (behind bool, err error) {
+	err = master.QueryRow(ctx, `select exists (select from bridge.commit_block where seq > $1)`, position.Seq).Scan(&behind)
+	return behind, err
+}
+
+// doesNotFit says whether rows were refused for what they are.
+func doesNotFit(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code[:2] == "22" || pg.Code[:2] == "23" || pg.Code[:2] == "42")
+}
+
+// undefined says whether a table, a column or a schema is not there.
+func undefined(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "42703" || pg.Code == "3F000")
+}
+
+// sameShape says whether the master's table has the columns that the model gives it,
+// under the snapshot of read.
+func sameShape(ctx context.Context, read pgx.Tx, tbl *schema.Table) (bool, error) {
+	rows, err := read.Query(ctx, `
+		select a.attnum, a.attname, pg_catalog.format_type(a.atttypid, a.atttypmod)
+		from pg_catalog.pg_class c
+		join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+		where c.oid = $1 and c.oid = pg_catalog.to_regclass($2)
+		order by a.attnum`, tbl.OID, schema.Quote(tbl.Schema, tbl.Name))
+	if err != nil {
+		return false, fmt.Errorf("master: look up table %s: %w", tbl.Name, err)
+	}
+	same, n := true, 0
+	var num int16
+	var name, typ string
+	_, err = pgx.ForEachRow(rows, []any{&num, &name, &typ}, func() error {
+		same = same && n < len(tbl.Columns) && tbl.Columns[n].Num == num && tbl.Columns[n].Name == name && tbl.Columns[n].Type == typ
+		n++
+		return nil
+	})
+	if err != nil {
+		return false, fmt.Errorf("master: look up table %s: %w", tbl.Name, err)
+	}
+	return same && n == len(tbl.Columns), nil
+}
+
+// snapshotBehind begins a transaction on the master that holds the table, and whose
+// snapshot sees every block up to seq.
+func snapshotBehind(ctx context.Context, master *pgx.Conn, table string, seq int64) (pgx.Tx, string, error) {
 	for {
 		tx, err := master.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 		if err != nil {
 			return nil, "", fmt.Errorf("master: %w", err)
 		}
-		unseen, sn, err := unseen(ctx, tx, seq)
-		if err == nil && unseen == 0 {
-			return tx, sn, nil
+		// Locked before the snapshot is taken, as in copyChunk.
+		_, err = tx.Exec(ctx, "lock table only "+table+" in access share mode")
+		if err == nil {
+			var blocks int
+			var sn string
+			if blocks, sn, err = unseen(ctx, tx, seq); err == nil && blocks == 0 {
+				return tx, sn, nil
+			}
 		}
 		tx.Rollback(context.WithoutCancel(ctx)) // it only read
 		if err != nil {
-			return nil, "", err
+			return nil, "", fmt.Errorf("master: %w", err)
 		}
 		select {
 		case <-ctx.Done():

@@ -24,49 +24,57 @@ import (
 // Where merging goes wrong, as with two rows that swap a unique value, the window
 // fails, and is applied in order.
 func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, inOrder bool) error {
-	err := t.apply(ctx, w, models, inOrder)
-	var missing *absent
-	if errors.As(err, &missing) {
-		// A table that is new on the master. It is copied as it is now, and the window
-		// applied again.
-		if err := t.adopt(ctx, true); err != nil {
+	t.models = models
+	err := t.apply(ctx, w, inOrder)
+	var first *ahead
+	var ahead *contradiction
+	switch {
+	case err == nil:
+	case errors.As(err, &first):
+		if err := t.goAhead(ctx, first); err != nil {
 			return err
 		}
-		if _, here := t.adopted[missing.rel.OID]; !here {
-			// It was dropped since, or is not replicated any more: a later block, or none,
-			// would take away what was made here.
-			t.gone[missing.rel.OID] = true
-			t.o.Log.Warn("table is not on the master any more, its changes are passed over", "replica", t.o.Name,
-				"table", missing.rel.String(), "from_block", w.Blocks[0].Seq)
+		return t.applyAgain(ctx, w, models, inOrder, err)
+	case errors.As(err, &ahead):
+		if err := t.wantAgain(ctx, ahead); err != nil {
+			return err
 		}
-		if w.Parts != nil {
-			return fmt.Errorf("table %s was looked up on the master while block %d was read: begin again", missing.rel, w.Blocks[0].Seq)
-		}
-		return t.Apply(ctx, w, models, inOrder) // there may be more of them
-	}
-	if err != nil {
+		return t.applyAgain(ctx, w, models, inOrder, err)
+	default:
 		return err
 	}
 	after := w.After()
 	t.moved(after)
+	if t.hasWanted() {
+		return t.copyWanted(ctx)
+	}
 	if t.consistent != 0 && after.LSN >= t.consistent {
 		return t.finishCopy(ctx)
 	}
 	return nil
 }
 
-func (t *Target) apply(ctx context.Context, w *sink.Window, models sink.Models, inOrder bool) error {
+// applyAgain applies a window behind what it was missing. The parts of a large block
+// can be read once only: then the error says to begin again.
+func (t *Target) applyAgain(ctx context.Context, w *sink.Window, models sink.Models, inOrder bool, err error) error {
+	if w.Parts != nil {
+		return err
+	}
+	return t.Apply(ctx, w, models, inOrder)
+}
+
+func (t *Target) apply(ctx context.Context, w *sink.Window, inOrder bool) error {
 	last := &w.Blocks[len(w.Blocks)-1]
 	if err := t.partition(ctx, w.Blocks[0].Seq, last.Seq); err != nil {
 		return err
 	}
-	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), models: models, inOrder: inOrder, batches: map[*table]*batch{}}
+	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), inOrder: inOrder, batches: map[*table]*batch{}, wanted: map[uint32]bool{}}
 	r.flight.exec("begin", nil, nil, nil, nil)
 	if inOrder {
 		r.flight.exec("set constraints all deferred", nil, nil, nil, nil)
 	}
 	var err error
-	if r.model, err = models.Model(ctx, w.Model); err != nil {
+	if r.model, err = t.models.Model(ctx, w.Model); err != nil {
 		return err
 	}
 	if w.Parts != nil {
@@ -96,9 +104,9 @@ type run struct {
 	t       *Target
 	ctx     context.Context
 	flight  *flight
-	models  sink.Models
-	model   *change.Model // in force at the change that is read
-	evolved []evolved     // models that came into force in the window
+	model   *change.Model   // in force at the change that is read
+	evolved []evolved       // models that came into force in the window
+	wanted  map[uint32]bool // by OID: tables that are to be copied since
 	inOrder bool
 
 	batches map[*table]*batch
@@ -178,7 +186,7 @@ func (r *run) changes(b *commitlog.Block, content []byte) error {
 func (r *run) change(b *commitlog.Block, c *change.Change) error {
 	switch c.Op {
 	case change.Evolve:
-		model, err := r.models.Model(r.ctx, c.Model)
+		model, err := r.t.models.Model(r.ctx, c.Model)
 		if err != nil {
 			return fmt.Errorf("block %d: %w", b.Seq, err)
 		}
@@ -187,10 +195,9 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 		if err := r.flush(); err != nil {
 			return err
 		}
-		before := r.model
-		r.model = model
-		r.evolved = append(r.evolved, evolved{model, b.Seq})
-		return r.recreated(b.Seq, before)
+		return r.evolve(b, model)
+	case change.Rows:
+		return r.rows(b, c)
 	case change.Truncate:
 		return r.truncate(b, c)
 	}
@@ -198,7 +205,7 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 	if rel == nil {
 		return fmt.Errorf("block %d: relation %d is not in model %s", b.Seq, c.Relation, r.model.Checksum())
 	}
-	if r.t.gone[c.Relation] {
+	if r.wanted[c.Relation] {
 		return nil
 	}
 	mode := strict
@@ -218,22 +225,6 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 		return r.row(tbl, b.Seq, c, mode)
 	}
 	return r.merge(tbl, b.Seq, c, mode)
-}
-
-// recreated refuses a table that was dropped and created again on the master under
-// the same name: the rows that the replica has are those of the old one.
-func (r *run) recreated(seq int64, before *change.Model) error {
-	names := map[tableName]bool{}
-	for _, rel := range before.Relations() {
-		names[tableName{rel.Schema, rel.Name}] = r.model.Relation(rel.OID) == nil
-	}
-	for _, rel := range r.model.Relations() {
-		if before.Relation(rel.OID) == nil && names[tableName{rel.Schema, rel.Name}] && r.t.copies[rel.OID] == nil {
-			return r.at(seq, nil, nil, &sink.Mismatch{Table: rel.String(), Reason: "the table was dropped and created again on the master",
-				Remedy: fmt.Sprintf("make it on the replica as it is on the master, then bridge repair --replica %s --table %s", r.t.o.Name, rel)})
-		}
-	}
-	return nil
 }
 
 // table finds the relation on the replica, behind what was sent before.
@@ -369,7 +360,7 @@ func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
 		if rel == nil {
 			return fmt.Errorf("block %d: relation %d is not in model %s", b.Seq, oid, r.model.Checksum())
 		}
-		if copied := r.t.copies[oid]; r.t.gone[oid] || copied != nil && copied.mode(b.XID) == skip {
+		if copied := r.t.copies[oid]; r.wanted[oid] || copied != nil && copied.mode(b.XID) == skip {
 			continue
 		}
 		tbl, err := r.table(rel)
@@ -433,7 +424,7 @@ func (r *run) position(before change.Position, last *sink.Block) {
 // commit stores the window's blocks in the replica's own log and commits.
 func (r *run) commit(w *sink.Window) error {
 	batch := &pgx.Batch{}
-	known, err := r.models.Model(r.ctx, w.Model)
+	known, err := r.t.models.Model(r.ctx, w.Model)
 	if err != nil {
 		return r.abandon(err)
 	}
@@ -449,6 +440,17 @@ func (r *run) commit(w *sink.Window) error {
 	batch.Queue("commit")
 	if err := r.t.conn.SendBatch(r.ctx, batch).Close(); err != nil {
 		return r.abandon(r.t.wrap(fmt.Sprintf("commit up to block %d", w.After().Seq), err))
+	}
+	for oid := range r.wanted {
+		r.t.copies[oid] = &copied{wanted: true}
+		r.t.consistent = never
+	}
+	r.t.modelSum = w.Blocks[len(w.Blocks)-1].Model
+	if len(r.evolved) > 0 && len(r.t.copies) > 0 {
+		// Some of the tables may be gone.
+		if _, err := r.t.read(r.ctx); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -32,6 +33,7 @@ func (t *Target) Copy(ctx context.Context, models sink.Models) (sink.State, erro
 		return sink.State{}, fmt.Errorf("connect to the master to copy from: %w", err)
 	}
 	defer master.Close(context.WithoutCancel(ctx))
+	t.models = models
 	state, err := t.read(ctx)
 	if err != nil {
 		return state, err
@@ -56,7 +58,11 @@ func (t *Target) Copy(ctx context.Context, models sink.Models) (sink.State, erro
 	if err != nil {
 		return state, err
 	}
-	if _, err := t.conn.Exec(ctx, `update bridge.position set state = 'catching_up', consistent_lsn = $1::text::pg_lsn, error = ''`, consistent); err != nil {
+	if _, err := t.conn.Exec(ctx, `
+		update bridge.position
+		set state = 'catching_up', error = '', consistent_lsn = case
+			when exists (select from bridge.copy_table where state = 'wanted') then $2::text::pg_lsn else $1::text::pg_lsn end`,
+		consistent.String(), never.String()); err != nil {
 		return state, t.wrap("end the copy", err)
 	}
 	t.o.Log.Info("rows are copied, now the blocks since", "replica", t.o.Name, "consistent_from", consistent)
@@ -88,13 +94,16 @@ func onDisk(ctx context.Context, master *pgx.Conn) error {
 
 // startCopy fixes where the stream stands, and notes what is to be done.
 func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Models) error {
-	head, modelSum, err := commitlog.Head(ctx, master)
+	head, modelSum, model, err := t.start(ctx, master, models)
 	if err != nil {
 		return err
 	}
-	model, err := models.Model(ctx, modelSum)
+	wanted, err := t.rendered(model)
 	if err != nil {
 		return err
+	}
+	for _, what := range wanted.NotCovered {
+		t.o.Log.Warn("not replicated", "replica", t.o.Name, "object", what)
 	}
 	// From here on the log keeps what follows.
 	if _, err := master.Exec(ctx, `
@@ -109,12 +118,28 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 	if err := waitVisible(ctx, master, head.Seq); err != nil {
 		return err
 	}
-	tables, wanted, err := t.readSchema(ctx, master)
+	tables, err := publishedTables(ctx, master, t.o.Publication)
 	if err != nil {
 		return err
 	}
-	if _, err := t.settle(ctx, master, tables, true); err != nil {
-		return err
+	// A table that was made since is brought by the stream, under the name it has by then.
+	tables = slices.DeleteFunc(tables, func(p published) bool { return tableOf(wanted, p.oid) == nil })
+	for i := range tables {
+		tbl := tableOf(wanted, tables[i].oid)
+		tables[i].schema, tables[i].name = tbl.Schema, tbl.Name
+		if !tables[i].added {
+			continue
+		}
+		for settled := false; !settled; {
+			if settled, err = t.settled(ctx, master, tables[i].oid); err != nil {
+				return err
+			}
+			if !settled {
+				if err := pause(ctx, 50*time.Millisecond); err != nil {
+					return err
+				}
+			}
+		}
 	}
 	if err := t.refuseRows(ctx, tables); err != nil {
 		return err
@@ -123,7 +148,7 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 	if err != nil {
 		return t.wrap("read the schema", err)
 	}
-	steps := stepsFor(wanted, there)
+	steps := stepsFor(wanted, there, schema.PreData, schema.Keys)
 	anchor, err := commitlog.Anchor(ctx, master)
 	if err != nil {
 		return err
@@ -144,24 +169,46 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 	commitlog.QueueModel(batch, model, head.Seq, nil)
 	batch.Queue(`insert into bridge.epoch (epoch, after_seq, start_lsn, checksum, model, reason) values ($1, $2, $3::text::pg_lsn, $4, $5, 'copied from the master')
 		on conflict do nothing`, anchor.Epoch, anchor.Seq, anchor.LSN.String(), anchor.Checksum[:], modelSum[:])
-	batch.Queue(`insert into bridge.position (name, epoch, seq, commit_lsn, checksum, model, state) values ($1, $2, $3, $4::text::pg_lsn, $5, $6, 'copying')`,
+	batch.Queue(`insert into bridge.position (name, epoch, seq, commit_lsn, checksum, model, state, reduced) values ($1, $2, $3, $4::text::pg_lsn, $5, $6, 'copying', true)`,
 		t.o.Name, head.Epoch, head.Seq, head.LSN.String(), head.Checksum[:], modelSum[:])
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return t.wrap("start the copy", err)
-	}
-	for _, tbl := range tables {
-		if tbl.added != 0 {
-			if err := noteAdded(ctx, tx, tbl); err != nil {
-				return t.wrap("start the copy", err)
-			}
-		}
 	}
 	if err := tx.Commit(ctx); err != nil {
 		return t.wrap("start the copy", err)
 	}
 	t.moved(head)
+	t.modelSum, t.reduced = modelSum, true
 	t.o.Log.Info("copy starts", "replica", t.o.Name, "tables", len(tables), "at", head.String())
 	return nil
+}
+
+// start is the log's head, with a model that knows the schema: it comes with the first
+// block after init.
+func (t *Target) start(ctx context.Context, master *pgx.Conn, models sink.Models) (change.Position, change.Checksum, *change.Model, error) {
+	for {
+		head, sum, err := commitlog.Head(ctx, master)
+		if err != nil {
+			return head, sum, nil, err
+		}
+		model, err := models.Model(ctx, sum)
+		if err != nil || model.Entry(change.Address{}) != nil {
+			return head, sum, model, err
+		}
+		if err := pause(ctx, 50*time.Millisecond); err != nil {
+			return head, sum, nil, err
+		}
+	}
+}
+
+// pause waits, or until ctx ends.
+func pause(ctx context.Context, d time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-time.After(d):
+		return nil
+	}
 }
 
 // waitVisible waits until new snapshots on the master see every block up to seq: a
@@ -173,10 +220,8 @@ func waitVisible(ctx context.Context, master *pgx.Conn, seq int64) error {
 		if err != nil || unseen == 0 {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(10 * time.Millisecond):
+		if err := pause(ctx, 10*time.Millisecond); err != nil {
+			return err
 		}
 	}
 }
@@ -219,14 +264,14 @@ func (t *Target) masterConfig() *pgx.ConnConfig {
 type published struct {
 	oid          uint32
 	schema, name string
-	rows, bytes  int64      // estimated
-	added        change.LSN // when it was published, if it had rows by then that are not in the log
+	rows, bytes  int64 // estimated
+	added        bool  // it had rows when it was published
 }
 
 // publishedTables lists the tables whose rows are copied.
 func publishedTables(ctx context.Context, master commitlog.Conn, publication string) ([]published, error) {
 	rows, err := master.Query(ctx, `
-		select c.oid, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_catalog.pg_table_size(c.oid), coalesce(a.lsn, '0/0')::text
+		select c.oid, n.nspname, c.relname, greatest(c.reltuples, 0)::bigint, pg_catalog.pg_table_size(c.oid), a.relid is not null
 		from pg_catalog.pg_publication p
 		join pg_catalog.pg_publication_rel r on r.prpubid = p.oid
 		join pg_catalog.pg_class c on c.oid = r.prrelid and c.relkind = 'r'
@@ -245,31 +290,6 @@ func publishedTables(ctx context.Context, master commitlog.Conn, publication str
 		return nil, fmt.Errorf("list the tables of publication %s: %w", publication, err)
 	}
 	return tables, nil
-}
-
-// readSchema reads which tables are copied and what is to be made on the replica,
-// rendered for its version, both as of one moment: a table that is made a little
-// later is in neither, and is found by its first block.
-func (t *Target) readSchema(ctx context.Context, master *pgx.Conn) (tables []published, m *schema.Model, err error) {
-	var version int
-	if err := t.conn.QueryRow(ctx, `select current_setting('server_version_num')::int / 10000`).Scan(&version); err != nil {
-		return nil, nil, t.wrap("ask for the version", err)
-	}
-	tx, err := master.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
-	if err != nil {
-		return nil, nil, fmt.Errorf("master: %w", err)
-	}
-	defer tx.Rollback(context.WithoutCancel(ctx)) // it only reads
-	if tables, err = publishedTables(ctx, tx, t.o.Publication); err != nil {
-		return nil, nil, err
-	}
-	if m, err = schema.Read(ctx, master, schema.Options{Target: version, Table: t.o.Tables}); err != nil {
-		return nil, nil, fmt.Errorf("master: %w", err)
-	}
-	for _, what := range m.NotCovered {
-		t.o.Log.Warn("not replicated", "replica", t.o.Name, "object", what)
-	}
-	return tables, m, nil
 }
 
 // refuseRows sees to it that no row of somebody else's is mixed with the master's.
@@ -296,19 +316,17 @@ func (t *Target) refuseRows(ctx context.Context, tables []published) error {
 type step struct{ phase, object, sql string }
 
 // stepsFor lists the statements that make what is wanted and not there yet.
-func stepsFor(wanted, there *schema.Model) []step {
+func stepsFor(wanted, there *schema.Model, phases ...schema.Phase) []step {
 	known := map[string]bool{"schema public": true}
 	for _, o := range there.Objects {
 		known[o.String()] = true
 	}
 	var steps []step
-	for _, phase := range []struct {
-		schema.Phase
-		name string
-	}{{schema.PreData, "pre"}, {schema.Keys, "keys"}, {schema.PostData, "post"}} {
-		for s := range wanted.Statements(phase.Phase) {
+	names := map[schema.Phase]string{schema.PreData: "pre", schema.Keys: "keys", schema.PostData: "post"}
+	for _, phase := range phases {
+		for s := range wanted.Statements(phase) {
 			if !known[s.Object.String()] {
-				steps = append(steps, step{phase.name, s.Object.String(), s.SQL})
+				steps = append(steps, step{names[phase], s.Object.String(), s.SQL})
 			}
 		}
 	}
@@ -349,10 +367,9 @@ func (t *Target) steps(ctx context.Context, phase string) error {
 // readCopies loads what is known of tables whose copy the stream has not passed.
 func (t *Target) readCopies(ctx context.Context) error {
 	rows, err := t.conn.Query(ctx, `
-		select t.relid, c.snapshot
-		from bridge.copy_chunk c
-		join bridge.copy_table t using (schema_name, table_name)
-		where c.snapshot is not null`)
+		select t.relid, t.state = 'wanted', c.snapshot
+		from bridge.copy_table t
+		left join bridge.copy_chunk c on c.relid = t.relid and c.snapshot is not null`)
 	if err != nil {
 		return t.wrap("read the copy", err)
 	}
@@ -361,16 +378,23 @@ func (t *Target) readCopies(ctx context.Context) error {
 	clear(t.tables)
 	for rows.Next() {
 		var relid uint32
-		var text string
-		if err := rows.Scan(&relid, &text); err != nil {
+		var wanted bool
+		var text *string
+		if err := rows.Scan(&relid, &wanted, &text); err != nil {
 			return t.wrap("read the copy", err)
 		}
-		sn, err := parseSnapshot(text)
-		if err != nil {
-			return t.wrap("read the copy", err)
+		if !wanted && text == nil {
+			continue
 		}
 		if t.copies[relid] == nil {
-			t.copies[relid] = &copied{}
+			t.copies[relid] = &copied{wanted: wanted}
+		}
+		if text == nil {
+			continue
+		}
+		sn, err := parseSnapshot(*text)
+		if err != nil {
+			return t.wrap("read the copy", err)
 		}
 		t.copies[relid].add(sn)
 	}
@@ -379,14 +403,30 @@ func (t *Target) readCopies(ctx context.Context) error {
 
 // finishCopy makes what could not hold while the tables were not consistent.
 func (t *Target) finishCopy(ctx context.Context) error {
-	if err := t.steps(ctx, "post"); err != nil {
+	model, err := t.models.Model(ctx, t.modelSum)
+	if err != nil {
 		return err
 	}
-	err := pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
+	wanted, err := t.rendered(model)
+	if err != nil {
+		return err
+	}
+	if t.reduced {
+		if err := t.planPost(ctx, wanted); err != nil {
+			return err
+		}
+		if err := t.steps(ctx, "post"); err != nil {
+			return err
+		}
+	}
+	if err := t.validate(ctx, wanted); err != nil {
+		return err
+	}
+	err = pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
 		for _, sql := range []string{
 			`delete from bridge.copy_step`,
 			`delete from bridge.copy_table where state <> 'wanted'`,
-			`update bridge.position set state = 'streaming', consistent_lsn = null`,
+			`update bridge.position set state = 'streaming', consistent_lsn = null, reduced = false`,
 		} {
 			if _, err := tx.Exec(ctx, sql); err != nil {
 				return err
@@ -397,11 +437,29 @@ func (t *Target) finishCopy(ctx context.Context) error {
 	if err != nil {
 		return t.wrap("end the copy", err)
 	}
-	t.consistent = 0
+	t.consistent, t.reduced = 0, false
 	clear(t.copies)
 	clear(t.tables)
 	t.o.Log.Info("replica is consistent", "replica", t.o.Name)
 	return nil
+}
+
+// planPost notes what a new replica gets last, as the model has it that is in force now.
+// The stream waits until it is made.
+func (t *Target) planPost(ctx context.Context, wanted *schema.Model) error {
+	var planned bool
+	if err := t.conn.QueryRow(ctx, `select exists (select from bridge.copy_step where phase = 'post')`).Scan(&planned); err != nil || planned {
+		return t.wrap("read the steps of the copy", err)
+	}
+	there, err := schema.Read(ctx, t.conn, schema.Options{})
+	if err != nil {
+		return t.wrap("read the schema", err)
+	}
+	batch := &pgx.Batch{}
+	for i, s := range stepsFor(wanted, there, schema.PostData) {
+		batch.Queue(`insert into bridge.copy_step (phase, ordinal, object, statement) values ($1, $2, $3, $4)`, s.phase, i, s.object, s.sql)
+	}
+	return t.wrap("plan the end of the copy", pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() }))
 }
 
 // Progress is a step of a copy.

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,6 +24,7 @@ const chunkRowsMax = 500_000
 
 // source is a table to be copied.
 type source struct {
+	oid uint32 // on the master
 	tableName
 	name    string // quoted
 	columns string // quoted list of what is copied
@@ -33,6 +35,9 @@ type source struct {
 	bytes     int64
 	chunkRows int64
 	planned   bool
+	settle    bool          // see bridge.copy_table
+	shape     *schema.Table // that the replica has
+	postponed atomic.Bool   // it has another shape on the master by now
 }
 
 type keyColumn struct{ name, typeName string }
@@ -79,10 +84,15 @@ func (t *Target) copyRows(ctx context.Context, master *pgx.Conn) error {
 			}
 		}
 		for _, s := range tables {
-			if !s.planned {
-				if err := t.plan(ctx, master, s, send); err != nil {
-					return err
-				}
+			if s.planned {
+				continue
+			}
+			err := t.plan(ctx, master, s, send)
+			if undefined(err) {
+				err = t.postpone(ctx, s)
+			}
+			if err != nil {
+				return err
 			}
 		}
 		return nil
@@ -127,34 +137,38 @@ func (t *Target) showRows(ctx context.Context, count *counter) {
 // sources describes the tables in a state of copying, as they stand on the master.
 func (t *Target) sources(ctx context.Context, master *pgx.Conn, state string) ([]*source, error) {
 	rows, err := t.conn.Query(ctx, `
-		select relid, schema_name, table_name, planned, estimated_rows, estimated_bytes
+		select relid, schema_name, table_name, planned, estimated_rows, estimated_bytes, settle
 		from bridge.copy_table
 		where state = $1
 		order by estimated_bytes desc, schema_name, table_name`, state)
 	if err != nil {
 		return nil, t.wrap("read the copy", err)
 	}
-	type listed struct {
-		oid uint32
-		s   *source
-	}
-	list, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (listed, error) {
-		l := listed{s: &source{}}
-		err := row.Scan(&l.oid, &l.s.schema, &l.s.tableName.name, &l.s.planned, &l.s.rows, &l.s.bytes)
-		return l, err
+	tables, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (*source, error) {
+		s := &source{}
+		err := row.Scan(&s.oid, &s.schema, &s.tableName.name, &s.planned, &s.rows, &s.bytes, &s.settle)
+		return s, err
 	})
 	if err != nil {
 		return nil, t.wrap("read the copy", err)
 	}
-	tables := make([]*source, len(list))
-	for i, l := range list {
-		if err := l.s.describe(ctx, master, l.oid); err != nil {
+	model, err := t.models.Model(ctx, t.modelSum)
+	if err != nil {
+		return nil, err
+	}
+	now, err := t.rendered(model)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range tables {
+		s.shape = tableOf(now, s.oid)
+		s.name = schema.Quote(s.schema, s.tableName.name)
+		if err := s.describe(ctx, master); err != nil {
 			return nil, err
 		}
-		if l.s.chunkRows = chunkRowsMax; l.s.rows > 0 && l.s.bytes > 0 {
-			l.s.chunkRows = min(max(t.o.ChunkBytes*l.s.rows/l.s.bytes, t.o.ChunkRows), chunkRowsMax)
+		if s.chunkRows = chunkRowsMax; s.rows > 0 && s.bytes > 0 {
+			s.chunkRows = min(max(t.o.ChunkBytes*s.rows/s.bytes, t.o.ChunkRows), chunkRowsMax)
 		}
-		tables[i] = l.s
 	}
 	return tables, nil
 }
@@ -164,18 +178,9 @@ func (t *Target) sources(ctx context.Context, master *pgx.Conn, state string) ([
 const chunkTypes = `'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'float4', 'float8', 'text', 'varchar', 'bpchar', 'name', 'bytea',
 	'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval', 'inet', 'macaddr', 'macaddr8'`
 
-// describe reads the columns and the key from the master.
-func (s *source) describe(ctx context.Context, master *pgx.Conn, oid uint32) error {
-	s.name = schema.Quote(s.schema, s.tableName.name)
-	var there bool
-	if err := master.QueryRow(ctx, `select exists (select from pg_catalog.pg_class where oid = $1 and oid = pg_catalog.to_regclass($2))`,
-		oid, s.name).Scan(&there); err != nil {
-		return fmt.Errorf("describe table %s: %w", s.name, err)
-	}
-	if !there {
-		return fmt.Errorf("table %s was dropped or renamed on the master while it was copied: drop the replica's part of the bridge "+
-			"(bridge drop --replica), empty its tables, and it is copied again", s.name)
-	}
+// describe reads the columns and the key from the master, as they are now.
+func (s *source) describe(ctx context.Context, master *pgx.Conn) error {
+	oid := s.oid
 	err := master.QueryRow(ctx, `
 		select coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ' order by attnum), '')
 		from pg_catalog.pg_attribute
@@ -222,24 +227,25 @@ func (s *source) describe(ctx context.Context, master *pgx.Conn, oid uint32) err
 
 // pending lists the chunks that were planned and not copied.
 func (t *Target) pending(ctx context.Context, tables []*source) ([]chunk, error) {
-	byName := map[tableName]*source{}
+	byOID := map[uint32]*source{}
 	for _, s := range tables {
-		byName[s.tableName] = s
+		byOID[s.oid] = s
 	}
 	rows, err := t.conn.Query(ctx, `
-		select schema_name, table_name, chunk, lower_key, upper_key
-		from bridge.copy_chunk
-		where snapshot is null
-		order by schema_name, table_name, chunk`)
+		select c.relid, c.chunk, c.lower_key, c.upper_key
+		from bridge.copy_chunk c
+		join bridge.copy_table t using (relid)
+		where c.snapshot is null and t.state = 'copying'
+		order by t.schema_name, t.table_name, c.chunk`)
 	if err != nil {
 		return nil, t.wrap("read the copy", err)
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (chunk, error) {
 		var c chunk
-		var name tableName
-		err := row.Scan(&name.schema, &name.name, &c.number, &c.lower, &c.upper)
-		if c.table = byName[name]; c.table == nil && err == nil {
-			err = fmt.Errorf("chunk of unknown table %s.%s", name.schema, name.name)
+		var oid uint32
+		err := row.Scan(&oid, &c.number, &c.lower, &c.upper)
+		if c.table = byOID[oid]; c.table == nil && err == nil {
+			err = fmt.Errorf("chunk of unknown table %d", oid)
 		}
 		return c, err
 	})
@@ -251,8 +257,8 @@ func (t *Target) plan(ctx context.Context, master *pgx.Conn, s *source, send fun
 	c := chunk{table: s}
 	var last []string
 	err := t.conn.QueryRow(ctx, `
-		select chunk, upper_key from bridge.copy_chunk where schema_name = $1 and table_name = $2 order by chunk desc limit 1`,
-		s.schema, s.tableName.name).Scan(&c.number, &last)
+		select chunk, upper_key from bridge.copy_chunk where relid = $1 order by chunk desc limit 1`,
+		s.oid).Scan(&c.number, &last)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 	case err != nil:
@@ -270,14 +276,14 @@ func (t *Target) plan(ctx context.Context, master *pgx.Conn, s *source, send fun
 		}
 		end := c.upper == nil
 		err := pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, `insert into bridge.copy_chunk (schema_name, table_name, chunk, lower_key, upper_key) values ($1, $2, $3, $4, $5)`,
-				s.schema, s.tableName.name, c.number, c.lower, c.upper); err != nil {
+			if _, err := tx.Exec(ctx, `insert into bridge.copy_chunk (relid, chunk, lower_key, upper_key) values ($1, $2, $3, $4)`,
+				s.oid, c.number, c.lower, c.upper); err != nil {
 				return err
 			}
 			if !end {
 				return nil
 			}
-			_, err := tx.Exec(ctx, `update bridge.copy_table set planned = true where schema_name = $1 and table_name = $2`, s.schema, s.tableName.name)
+			_, err := tx.Exec(ctx, `update bridge.copy_table set planned = true where relid = $1`, s.oid)
 			return err
 		})
 		if err != nil {
@@ -363,17 +369,55 @@ func (t *Target) copyChunks(ctx context.Context, chunks <-chan chunk, count *cou
 			}
 			defer to.Close(context.WithoutCancel(ctx))
 		}
-		if err := t.copyChunk(ctx, from, to, c, count); err != nil {
+		err := t.copyChunk(ctx, from, to, c, count)
+		if errors.Is(err, errOtherShape) || undefined(err) || doesNotFit(err) {
+			t.o.Log.Info("table changes while it is copied, and is copied later", "replica", t.o.Name, "table", c.table.name, "reason", err)
+			err = t.postpone(ctx, c.table)
+		}
+		if err != nil {
 			return fmt.Errorf("copy table %s, chunk %d: %w", c.table.name, c.number, err)
 		}
 	}
 	return nil
 }
 
+// errOtherShape says that a table has other columns on the master than the replica, which
+// stands at an earlier block.
+var errOtherShape = errors.New("the table has other columns on the master by now")
+
+// postpone gives up to copy a table in chunks: it is copied when the stream has brought
+// what the master made of it.
+func (t *Target) postpone(ctx context.Context, s *source) error {
+	if s.postponed.Swap(true) {
+		return nil
+	}
+	conn, err := t.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	return t.wrap("postpone the copy of "+s.name, pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		for _, sql := range []string{
+			// First, and others see it: a chunk that is being copied is noted there.
+			`update bridge.copy_table set state = 'wanted', planned = false where relid = $1`,
+			`delete from bridge.copy_chunk where relid = $1`,
+		} {
+			if _, err := tx.Exec(ctx, sql, s.oid); err != nil {
+				return err
+			}
+		}
+		_, err := tx.Exec(ctx, "delete from only "+s.name)
+		return err
+	}))
+}
+
 // copyChunk reads a chunk in a snapshot and stores it together with the snapshot. The
 // rows go through as the text that COPY writes.
 func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, count *counter) error {
 	s := c.table
+	if s.postponed.Load() {
+		return nil
+	}
 	read, err := from.BeginTx(ctx, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly})
 	if err != nil {
 		return fmt.Errorf("master: %w", err)
@@ -388,6 +432,9 @@ func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, cou
 	if err := read.QueryRow(ctx, `select pg_catalog.pg_current_snapshot()::text`).Scan(&sn); err != nil {
 		return fmt.Errorf("master: %w", err)
 	}
+	if same, err := sameShape(ctx, read, s.shape); err != nil || !same {
+		return cmp.Or(err, errOtherShape)
+	}
 	write, err := to.Begin(ctx)
 	if err != nil {
 		return t.wrap("begin", err)
@@ -398,9 +445,13 @@ func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, cou
 	if err != nil {
 		return err
 	}
-	if _, err := write.Exec(ctx, `update bridge.copy_chunk set snapshot = $1, rows = $2 where schema_name = $3 and table_name = $4 and chunk = $5 and snapshot is null`,
-		sn, rows, s.schema, s.tableName.name, c.number); err != nil {
+	noted, err := write.Exec(ctx, `update bridge.copy_chunk set snapshot = $1, rows = $2 where relid = $3 and chunk = $4 and snapshot is null`,
+		sn, rows, s.oid, c.number)
+	if err != nil {
 		return t.wrap("note the chunk", err)
+	}
+	if noted.RowsAffected() == 0 {
+		return nil // the table was postponed meanwhile
 	}
 	if err := read.Rollback(ctx); err != nil {
 		return fmt.Errorf("master: %w", err)

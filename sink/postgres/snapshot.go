@@ -65,7 +65,10 @@ const (
 )
 
 // copied is a table of which the stream has not yet passed all that was read.
-type copied struct{ snapshots []snapshot }
+type copied struct {
+	snapshots []snapshot
+	wanted    bool // the table is to be copied yet: whatever comes before is not wanted
+}
 
 // mode tells how to apply a change of the transaction.
 //
@@ -75,6 +78,9 @@ type copied struct{ snapshots []snapshot }
 // Two transactions that change one row become visible in the order in which they
 // commit, because the second waits for the first.
 func (c *copied) mode(xid uint32) mode {
+	if c.wanted {
+		return skip
+	}
 	seen := 0
 	for _, sn := range c.snapshots {
 		if sn.sees(xid) {

@@ -56,11 +56,6 @@ func (t *Target) table(ctx context.Context, rel *change.Relation) (*table, error
 	return tbl, nil
 }
 
-// absent says that a table of the master is not on the replica.
-type absent struct{ rel *change.Relation }
-
-func (e *absent) Error() string { return fmt.Sprintf("table %s is not on the replica", e.rel) }
-
 // exactTypes are the types whose equal values are the same text. Not numeric (1.0 = 1.00),
 // not float (0 = -0), not interval (24 hours = 1 day), not those with a collation.
 var exactTypes = map[string]bool{
@@ -123,7 +118,7 @@ func (t *Target) lookUp(ctx context.Context, rel *change.Relation) (*table, erro
 		return nil, t.wrap("look up table "+rel.String(), err)
 	}
 	if !exists {
-		return nil, &absent{rel}
+		return nil, &sink.Mismatch{Table: rel.String(), Reason: "the table is not there", Remedy: t.remake("make it", rel)}
 	}
 	numbers := make([]int16, len(rel.Columns))
 	for i, c := range rel.Columns {

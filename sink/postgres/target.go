@@ -18,6 +18,7 @@ import (
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/schema"
 	"github.com/pgbridge/pgbridge/sink"
 	"github.com/pgbridge/pgbridge/sql"
 )
@@ -48,10 +49,13 @@ type Target struct {
 	consistent change.LSN         // while copies is not empty: where it ends
 	parsed     int                // statements prepared so far; names them
 
-	adopted  map[uint32]change.LSN // by OID on the master: tables that are here, with published.added as it was taken care of
-	gone     map[uint32]bool       // by OID: tables that are neither here nor on the master any more
-	settling map[uint32]uint64     // by OID: transactions below this xid may have written before the table was published
-	compared time.Time             // when the master was last looked at for new tables
+	models   sink.Models
+	modelSum change.Checksum                 // of the model in force at the position
+	reduced  bool                            // what a new replica gets last is not made yet
+	version  int                             // major version of the replica's server
+	schemas  map[*change.Model]*schema.Model // the last ones that were needed
+	done     map[change.Checksum]bool        // models for which goAhead was called
+	settling map[uint32]uint64               // by OID: transactions below this xid may have written before the table was published
 
 	mu         sync.Mutex // guards what follows
 	side       *pgx.Conn  // for Durable and Trim
@@ -95,7 +99,7 @@ var applyPins = map[string]string{
 	"quote_all_identifiers":               "off",
 	"search_path":                         "",
 	"statement_timeout":                   "0",
-	"lock_timeout":                        "0",
+	"lock_timeout":                        "800ms", // less than deadlock_timeout: no reader is ever chosen as the victim of a deadlock with us
 	"idle_in_transaction_session_timeout": "0",
 	"idle_session_timeout":                "0",
 	"default_transaction_isolation":       "read committed",
@@ -145,9 +149,9 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	t.statements = map[string]*statement{}
 	t.tables = map[*change.Relation]*table{}
 	t.copies = map[uint32]*copied{}
-	t.adopted = map[uint32]change.LSN{}
 	t.settling = map[uint32]uint64{}
-	t.gone = map[uint32]bool{}
+	t.schemas = map[*change.Model]*schema.Model{}
+	t.done = map[change.Checksum]bool{}
 	t.upper = 0
 	mine, err := t.take(ctx)
 	if err != nil {
@@ -159,8 +163,8 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	if err := t.install(ctx); err != nil {
 		return state, err
 	}
-	if err := t.readAdopted(ctx); err != nil {
-		return state, err
+	if err := t.conn.QueryRow(ctx, `select current_setting('server_version_num')::int / 10000`).Scan(&t.version); err != nil {
+		return state, t.wrap("ask for the version", err)
 	}
 	return t.read(ctx)
 }
@@ -186,7 +190,7 @@ func (t *Target) take(ctx context.Context) (mine bool, err error) {
 // install makes the bridge's own tables on the replica.
 func (t *Target) install(ctx context.Context) error {
 	var there bool
-	if err := t.conn.QueryRow(ctx, `select pg_catalog.to_regclass('bridge.added_table_copied') is not null`).Scan(&there); err != nil {
+	if err := t.conn.QueryRow(ctx, `select pg_catalog.to_regclass('bridge.copy_chunk') is not null`).Scan(&there); err != nil {
 		return t.wrap("look for schema bridge", err)
 	}
 	if there {
@@ -214,8 +218,8 @@ func (t *Target) read(ctx context.Context) (state sink.State, err error) {
 	var phase string
 	p := &state.Position
 	err = t.conn.QueryRow(ctx, `
-		select epoch, seq, commit_lsn::text, checksum, model, state, coalesce(consistent_lsn, '0/0')::text
-		from bridge.position`).Scan(&p.Epoch, &p.Seq, &p.LSN, &sum, &model, &phase, &t.consistent)
+		select epoch, seq, commit_lsn::text, checksum, model, state, coalesce(consistent_lsn, '0/0')::text, reduced
+		from bridge.position`).Scan(&p.Epoch, &p.Seq, &p.LSN, &sum, &model, &phase, &t.consistent, &t.reduced)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return sink.State{}, nil
 	}
@@ -228,6 +232,7 @@ func (t *Target) read(ctx context.Context) (state sink.State, err error) {
 	if state.Model, err = change.ParseChecksum(model); err != nil {
 		return state, t.wrap("read the position", err)
 	}
+	t.modelSum = state.Model
 	anchor, err := commitlog.Anchor(ctx, t.conn)
 	if err != nil {
 		return state, t.wrap("read the log's anchor", err)
@@ -238,9 +243,6 @@ func (t *Target) read(ctx context.Context) (state sink.State, err error) {
 		return state, err
 	}
 	t.moved(*p)
-	if state.Ready && t.consistent != 0 && p.LSN >= t.consistent {
-		return state, t.finishCopy(ctx)
-	}
 	return state, nil
 }
 
@@ -323,8 +325,12 @@ func (t *Target) wrap(step string, err error) error {
 		return nil
 	}
 	err = fmt.Errorf("replica %s: %s: %w", t.o.Name, step, err)
-	if lost(err) {
+	var pg *pgconn.PgError
+	switch {
+	case lost(err):
 		return &sink.Unreachable{Err: err}
+	case errors.As(err, &pg) && pg.Code == "55P03":
+		return &sink.Blocked{Err: err}
 	}
 	return err
 }

@@ -1,0 +1,310 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/schema"
+	"github.com/pgbridge/pgbridge/sink"
+)
+
+// Evolving
+//
+// The master's schema travels in the log as models, each in force from where the master's
+// own transaction changed it. When one comes into force the replica is brought from
+// the model before to it by a plan, within the transaction that applies the block: the
+// two models are compared with each other, never with what the replica has, so what
+// the replica has of its own is not touched, and a text that PostgreSQL writes
+// differently after it was loaded again is no difference.
+//
+// What a rewrite of a table made of its rows is not in the log. Such a table is emptied
+// where it happened, so that whatever follows holds, and its changes are passed over
+// until its rows can be copied: as soon as the table is on the master what it is here.
+
+// never is a position that no log reaches: what becomes consistent there does not yet.
+const never = change.LSN(1<<64 - 1)
+
+// rendered is the schema that a model describes, as the replica's server writes it.
+func (t *Target) rendered(m *change.Model) (*schema.Model, error) {
+	if known := t.schemas[m]; known != nil {
+		return known, nil
+	}
+	catalog := schema.Catalog{}
+	for _, e := range m.Entries() {
+		catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
+	}
+	rendered, err := schema.FromCatalog(catalog, schema.Options{Target: t.version, Table: t.o.Tables})
+	if err != nil {
+		return nil, fmt.Errorf("model %s: %w", m.Checksum(), err)
+	}
+	if len(t.schemas) >= 4 { // a step needs two
+		clear(t.schemas)
+	}
+	t.schemas[m] = rendered
+	return rendered, nil
+}
+
+// tableOf finds a table of the master in a schema; nil when it is not replicated.
+func tableOf(m *schema.Model, oid uint32) *schema.Table {
+	for _, tbl := range m.Tables() {
+		if tbl.OID == oid {
+			return tbl
+		}
+	}
+	return nil
+}
+
+// ahead asks for statements that have to be committed before the window is applied,
+// and harm nobody: new values of an enum can not be used by the transaction that adds them.
+type ahead struct {
+	model      change.Checksum
+	statements []schema.Statement
+}
+
+func (e *ahead) Error() string {
+	return fmt.Sprintf("%s has to be changed before the block is applied: begin again", e.statements[0].Object)
+}
+
+// reduced is a model without what a new replica gets last.
+func reduced(m *schema.Model) *schema.Model {
+	less := *m
+	less.Objects = slices.DeleteFunc(slices.Clone(m.Objects), func(o *schema.Object) bool { return o.Phase == schema.PostData })
+	return &less
+}
+
+// goAhead commits what has to be there before a window.
+func (t *Target) goAhead(ctx context.Context, e *ahead) error {
+	for _, s := range e.statements {
+		if _, err := t.conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return t.wrap("evolve "+s.Object.String(), err)
+		}
+	}
+	t.done[e.model] = true
+	return nil
+}
+
+// evolve brings the replica to the model.
+func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
+	from := r.model
+	r.model = to
+	r.evolved = append(r.evolved, evolved{to, b.Seq})
+	if from.SameSchema(to) {
+		return nil
+	}
+	if err := r.flight.land(); err != nil {
+		return err
+	}
+	t := r.t
+	refuse := func(object, reason string) error {
+		return &sink.Mismatch{Replica: t.o.Name, Seq: b.Seq, Reason: "the schema can not follow the master's: " + object + ": " + reason,
+			Remedy: fmt.Sprintf("see bridge schema diff --sql, and change by hand what is in the way on replica %s", t.o.Name)}
+	}
+	old, err := t.rendered(from)
+	if err != nil {
+		return err
+	}
+	now, err := t.rendered(to)
+	if err != nil {
+		return err
+	}
+	if t.reduced {
+		old, now = reduced(old), reduced(now)
+	}
+	plan, err := schema.Plan(old, now)
+	if err != nil {
+		return refuse("plan", err.Error())
+	}
+	if len(plan.First) > 0 && !t.done[to.Checksum()] {
+		return &ahead{to.Checksum(), plan.First}
+	}
+	for _, s := range plan.Statements {
+		sql := s.SQL
+		if r.incomplete() && s.Object.Kind == schema.KindForeignKey && strings.HasPrefix(sql, "alter table only") &&
+			strings.Contains(sql, " add constraint ") && !strings.HasSuffix(sql, "not valid") {
+			sql += " not valid" // rows are missing yet; see validate
+		}
+		if _, err := t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			if passing(err) || lost(err) {
+				return t.wrap("evolve "+s.Object.String()+" at block "+fmt.Sprint(b.Seq), err)
+			}
+			if again := r.postpone(err); again != nil {
+				return again
+			}
+			return refuse(s.Object.String(), err.Error()+": "+s.SQL)
+		}
+	}
+	// What was prepared and looked up is of another schema now.
+	clear(t.tables)
+	if err := t.forgetAll(r.ctx); err != nil {
+		return err
+	}
+	return r.follow(now)
+}
+
+// incomplete says whether there are tables whose rows are not those of the block.
+func (r *run) incomplete() bool { return len(r.t.copies) > 0 || len(r.wanted) > 0 }
+
+// contradiction is a table that was copied from a later state of the master, which a
+// constraint of the way there does not fit.
+type contradiction struct {
+	oid uint32
+	err error
+}
+
+func (e *contradiction) Error() string { return e.err.Error() }
+
+// postpone finds the table whose rows are ahead of the block and do not fit what it
+// makes of the schema.
+func (r *run) postpone(err error) error {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.TableName == "" || pg.Code[:2] != "23" && pg.Code[:2] != "22" {
+		return nil
+	}
+	for oid, c := range r.t.copies {
+		rel := r.model.Relation(oid)
+		if rel != nil && !c.wanted && rel.Schema == pg.SchemaName && rel.Name == pg.TableName {
+			return &contradiction{oid, err}
+		}
+	}
+	return nil
+}
+
+// follow keeps the list of tables that are to be copied in step with their names.
+func (r *run) follow(now *schema.Model) error {
+	tables := map[uint32]*schema.Table{}
+	for _, tbl := range now.Tables() {
+		tables[tbl.OID] = tbl
+	}
+	oids := slices.Collect(func(yield func(uint32) bool) {
+		for oid := range r.t.copies {
+			if !yield(oid) {
+				return
+			}
+		}
+		for oid := range r.wanted {
+			if !yield(oid) {
+				return
+			}
+		}
+	})
+	for _, oid := range oids {
+		var err error
+		if tbl := tables[oid]; tbl != nil {
+			_, err = r.t.conn.Exec(r.ctx, `update bridge.copy_table set schema_name = $2, table_name = $3 where relid = $1 and (schema_name, table_name) <> ($2, $3)`,
+				oid, tbl.Schema, tbl.Name)
+		} else {
+			_, err = r.t.conn.Exec(r.ctx, `delete from bridge.copy_table where relid = $1`, oid)
+		}
+		if err != nil {
+			return r.t.wrap("note the copied tables", err)
+		}
+	}
+	return nil
+}
+
+// rows takes that rows of a table changed in a way that the log does not hold.
+func (r *run) rows(b *commitlog.Block, c *change.Change) error {
+	if err := r.flush(); err != nil {
+		return err
+	}
+	if err := r.flight.land(); err != nil {
+		return err
+	}
+	if copied := r.t.copies[c.Relation]; copied != nil && !copied.wanted && copied.mode(b.XID) == skip {
+		return nil // the copy has seen it
+	}
+	now, err := r.t.rendered(r.model)
+	if err != nil {
+		return err
+	}
+	if c.Why == change.Refreshed {
+		return r.refresh(b, now, c.Relation)
+	}
+	tbl := tableOf(now, c.Relation)
+	if tbl == nil || tbl.Partitioned {
+		return nil
+	}
+	return r.want(tbl, c.Why == change.Published)
+}
+
+// want empties a table and notes that it is to be copied.
+func (r *run) want(tbl *schema.Table, settle bool) error {
+	name := schema.Quote(tbl.Schema, tbl.Name)
+	if err := r.t.empty(r.ctx, name); err != nil {
+		return err
+	}
+	batch := &pgx.Batch{}
+	batch.Queue(`
+		insert into bridge.copy_table as t (schema_name, table_name, relid, state, estimated_rows, estimated_bytes, settle)
+		values ($1, $2, $3, 'wanted', 0, 0, $4)
+		on conflict (relid) do update set state = 'wanted', planned = false, settle = t.settle or excluded.settle`, tbl.Schema, tbl.Name, tbl.OID, settle)
+	batch.Queue(`delete from bridge.copy_chunk where relid = $1`, tbl.OID)
+	batch.Queue(`update bridge.position set state = 'catching_up', consistent_lsn = $1::text::pg_lsn`, never.String())
+	if err := r.t.conn.SendBatch(r.ctx, batch).Close(); err != nil {
+		return r.t.wrap("note that table "+name+" is copied again", err)
+	}
+	r.wanted[tbl.OID] = true
+	return nil
+}
+
+// refresh refreshes a materialized view where the master did.
+func (r *run) refresh(b *commitlog.Block, now *schema.Model, oid uint32) error {
+	i := slices.IndexFunc(now.Objects, func(o *schema.Object) bool { return o.Kind == schema.KindMaterializedView && o.OID == oid })
+	if i < 0 || r.t.reduced {
+		return nil
+	}
+	view := now.Objects[i]
+	sql := "refresh materialized view " + schema.Quote(view.Schema, view.Name)
+	if !slices.ContainsFunc(now.Objects, func(o *schema.Object) bool {
+		return o.Kind == schema.KindRefresh && o.Schema == view.Schema && o.Name == view.Name
+	}) {
+		sql += " with no data"
+	}
+	if _, err := r.t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if passing(err) || lost(err) {
+			return r.t.wrap("refresh "+view.String(), err)
+		}
+		return &sink.Mismatch{Replica: r.t.o.Name, Seq: b.Seq, Reason: view.String() + " can not be refreshed: " + err.Error(),
+			Remedy: "make what it reads as it is on the master"}
+	}
+	return nil
+}
+
+// validate checks the foreign keys that were made before the rows were complete.
+func (t *Target) validate(ctx context.Context, m *schema.Model) error {
+	rows, err := t.conn.Query(ctx, `
+		select n.nspname, c.relname, k.conname
+		from pg_catalog.pg_constraint k
+		join pg_catalog.pg_class c on c.oid = k.conrelid
+		join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+		where k.contype = 'f' and not k.convalidated and k.conparentid = 0`)
+	if err != nil {
+		return t.wrap("look for constraints to validate", err)
+	}
+	type constraint struct{ Schema, Table, Name string }
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[constraint])
+	if err != nil {
+		return t.wrap("look for constraints to validate", err)
+	}
+	for _, k := range list {
+		valid := slices.ContainsFunc(m.Objects, func(o *schema.Object) bool {
+			return o.Kind == schema.KindForeignKey && o.Schema == k.Schema && o.Table == k.Table && o.Name == k.Name &&
+				!strings.HasSuffix(strings.ToLower(o.Definition), "not valid")
+		})
+		if !valid {
+			continue // it is not valid on the master, or the replica's own
+		}
+		if _, err := t.conn.Exec(ctx, "alter table "+schema.Quote(k.Schema, k.Table)+" validate constraint "+schema.Quote(k.Name)); err != nil {
+			return t.wrap("validate constraint "+k.Name+" of "+schema.Quote(k.Schema, k.Table), err)
+		}
+	}
+	return nil
+}
