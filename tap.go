@@ -189,6 +189,7 @@ func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gath
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-pending.ready:
+			pending.gather(ctx)
 		case <-tick.C:
 		}
 		txs := pending.take()
@@ -236,12 +237,37 @@ type gathering struct {
 	limits config.Window
 	ready  chan struct{} // there is something to take
 	room   chan struct{} // something was taken
+	full   chan struct{} // there is a window's worth
 	closed chan struct{} // nobody takes any more; closed by the writer
 
 	mu    sync.Mutex
 	txs   []gathered
 	bytes int64
 	timer bool
+	busy  bool // the last window was large
+}
+
+// While transactions come by the hundred, as they do behind a backlog, a full window is
+// worth waiting for a little: it costs less, here and on every replica. What is that far behind
+// does not notice. A master under load that is followed as it goes makes windows of a few.
+const (
+	busyWindow = 100
+	busyDelay  = 10 * time.Millisecond
+)
+
+// gather gives a window time to fill while there is much to do.
+func (g *gathering) gather(ctx context.Context) {
+	g.mu.Lock()
+	wait := g.busy && len(g.txs) > 0 && len(g.txs) < g.limits.Transactions && g.bytes < g.limits.Bytes && g.txs[0].stored == nil
+	g.mu.Unlock()
+	if !wait {
+		return
+	}
+	select {
+	case <-g.full:
+	case <-time.After(busyDelay):
+	case <-ctx.Done():
+	}
 }
 
 type gathered struct {
@@ -254,7 +280,7 @@ type gathered struct {
 const modelWeight = 256
 
 func newGathering(limits config.Window) *gathering {
-	return &gathering{limits: limits, ready: make(chan struct{}, 1), room: make(chan struct{}, 1), closed: make(chan struct{})}
+	return &gathering{limits: limits, ready: make(chan struct{}, 1), full: make(chan struct{}, 1), room: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
 // put adds a transaction; it waits while the window is full, and until a large
@@ -282,6 +308,9 @@ func (g *gathering) put(ctx context.Context, tx *decoder.Tx) error {
 	g.txs = append(g.txs, item)
 	g.bytes += item.weight
 	full := len(g.txs) >= g.limits.Transactions || g.bytes >= g.limits.Bytes || tx.Large
+	if full {
+		signal(g.full)
+	}
 	first := !g.timer
 	g.timer = true
 	g.mu.Unlock()
@@ -322,6 +351,9 @@ func (g *gathering) take() []gathered {
 		}
 		size += g.txs[n].weight
 		n++
+	}
+	if n > 0 {
+		g.busy = n >= busyWindow
 	}
 	taken := g.txs[:n:n]
 	if g.txs = g.txs[n:]; len(g.txs) == 0 {
