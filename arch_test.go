@@ -23,7 +23,7 @@ const module = "github.com/pgbridge/pgbridge"
 // in the map has no place yet: give it one. Tests may import more, see testOnly.
 var allowed = map[string][]string{
 	"change":          {},
-	"schema":          {},
+	"schema":          {"change"},
 	"sql":             {},
 	"dial":            {},
 	"config":          {},

@@ -1,28 +1,27 @@
 package schema
 
 import (
-	"context"
 	"fmt"
 	"strings"
 )
 
 // column is a row of pg_attribute.
 type column struct {
-	Relation    uint32
+	Relation    uint32 `json:",string"`
 	Num         int16
 	Name        string
 	Type        string
-	TypeOID     uint32 `db:"type_oid"`
+	TypeOID     uint32 `json:"type_oid,string"`
 	Collation   string // when it is not the type's
-	NotNull     bool
+	NotNull     bool   `json:"not_null"`
 	Generated   string
 	Identity    string
 	Local       bool
 	Storage     string // when it is not the type's
 	Compression string
-	Statistics  int
+	Statistics  *int
 	Options     []string
-	DefaultOID  uint32 `db:"default_oid"`
+	DefaultOID  uint32 `json:"default_oid,string"`
 	Expression  string // of the default or the generated column
 
 	notNull notNull // of servers that keep it as a constraint
@@ -35,34 +34,28 @@ type notNull struct {
 	notValid  bool
 }
 
-func (r *reader) readColumns(ctx context.Context) error {
-	rows, err := query[column](ctx, r, `
-select a.attrelid as relation, a.attnum as num, a.attname as name, a.atttypid as type_oid,
-	pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
-	case when a.attcollation <> t.typcollation and a.attcollation <> 0 then a.attcollation::regcollation::text else '' end as collation,
-	a.attnotnull as not_null, a.attgenerated::text as generated, a.attidentity::text as identity, a.attislocal as local,
-	case when a.attstorage <> t.typstorage then a.attstorage::text else '' end as storage,
-	a.attcompression::text as compression, coalesce(a.attstattarget, -1)::int as statistics, a.attoptions as options,
-	coalesce(d.oid, 0) as default_oid, case when d.oid is null then '' else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as expression
-from pg_catalog.pg_attribute a
-join pg_catalog.pg_class c on c.oid = a.attrelid
-join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-join pg_catalog.pg_type t on t.oid = a.atttypid
-left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
-where c.relkind in ('r', 'p', 'v', 'm', 'f', 'c')
-	and a.attnum > 0
-	and not a.attisdropped
-	and `+userSchema+`
-order by a.attrelid, a.attnum`)
-	if err != nil {
-		return err
-	}
+// relationColumns reads what is not as it is most of the time.
+var relationColumns = part{"columns", `
+	select a.attrelid as relation, a.attnum as num, a.attname as name, a.atttypid as type_oid,
+		pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+		case when a.attcollation <> t.typcollation and a.attcollation <> 0 then a.attcollation::regcollation::text end as collation,
+		nullif(a.attnotnull, false) as not_null, nullif(a.attgenerated::text, '') as generated, nullif(a.attidentity::text, '') as identity,
+		a.attislocal as local, case when a.attstorage <> t.typstorage then a.attstorage::text end as storage,
+		nullif(a.attcompression::text, '') as compression, nullif(a.attstattarget, -1)::int as statistics, a.attoptions as options,
+		d.oid as default_oid, pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression
+	from pg_catalog.pg_attribute a
+	join pg_catalog.pg_type t on t.oid = a.atttypid
+	left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum
+	where a.attrelid = h.oid
+		and a.attnum > 0
+		and not a.attisdropped
+	order by a.attnum`}
+
+func (r *reader) addColumns() {
 	r.columns = map[uint32][]*column{}
-	for i := range rows {
-		c := &rows[i]
-		r.columns[c.Relation] = append(r.columns[c.Relation], c)
+	for _, c := range r.in.Columns {
+		r.columns[c.Relation] = append(r.columns[c.Relation], &c)
 	}
-	return nil
 }
 
 // byNum returns the column with an attribute number, or nil.
@@ -178,8 +171,8 @@ func columnSettings(t *relation) []string {
 		if c.Compression != "" {
 			list = append(list, alter+" set compression "+compressionWords[c.Compression])
 		}
-		if c.Statistics >= 0 {
-			list = append(list, fmt.Sprintf("%s set statistics %d", alter, c.Statistics))
+		if c.Statistics != nil {
+			list = append(list, fmt.Sprintf("%s set statistics %d", alter, *c.Statistics))
 		}
 		if len(c.Options) > 0 {
 			list = append(list, alter+" set"+strings.TrimPrefix(with(c.Options, nil), " with"))
@@ -203,8 +196,8 @@ func (c *column) describe() Column {
 	if c.Compression != "" {
 		d += " compression " + compressionWords[c.Compression]
 	}
-	if c.Statistics >= 0 {
-		d += fmt.Sprintf(" statistics %d", c.Statistics)
+	if c.Statistics != nil {
+		d += fmt.Sprintf(" statistics %d", *c.Statistics)
 	}
 	if len(c.Options) > 0 {
 		d += strings.TrimPrefix(with(c.Options, nil), " with")
@@ -215,8 +208,8 @@ func (c *column) describe() Column {
 	}
 }
 
-// readDefaults adds the defaults of columns, of views too. Those that need no function of the user stand in CREATE TABLE.
-func (r *reader) readDefaults(context.Context) error {
+// addDefaults adds the defaults of columns, of views too. Those that need no function of the user stand in CREATE TABLE.
+func (r *reader) addDefaults() {
 	for _, t := range r.relations {
 		if t.Kind == "f" {
 			continue
@@ -232,6 +225,9 @@ func (r *reader) readDefaults(context.Context) error {
 			}
 			o := &Object{Kind: KindDefault, Name: c.Name, OID: c.DefaultOID, Definition: c.Expression}
 			n := r.addPart(o, id, "", t)
+			if n == nil {
+				continue
+			}
 			if t.Kind != "v" && r.graph.fitsInside(id) && (len(t.Parents) == 0 || t.Partition || c.Local) {
 				n.inside = t.node
 				t.defaults[c.Num] = c.Expression
@@ -244,5 +240,4 @@ func (r *reader) readDefaults(context.Context) error {
 			o.Create = []string{alter + t.quoted() + " alter column " + Quote(c.Name) + " set default " + c.Expression}
 		}
 	}
-	return nil
 }

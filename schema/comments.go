@@ -2,24 +2,51 @@ package schema
 
 import (
 	"context"
+	"fmt"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
 )
 
-// readComments reads the comments on everything that is in the model, but extensions, which bring their own.
-func (r *reader) readComments(ctx context.Context) error {
-	rows, err := query[struct {
-		Class  uint32
-		OID    uint32
-		Column int16 `db:"column_num"`
-		Text   string
-	}](ctx, r, `
-select d.classoid as class, d.objoid as oid, d.objsubid::int2 as column_num, d.description as text
-from pg_catalog.pg_description d
-where d.objoid >= 16384
-	or d.classoid = 2615 and d.description <> 'standard public schema'`)
-	if err != nil {
-		return err
+// commentRow is a row of pg_description.
+type commentRow struct {
+	Class  uint32 `json:",string"`
+	OID    uint32 `json:",string"`
+	Column int16  `json:"column_num"`
+	Text   string
+}
+
+// ownComments returns the query for the comments on an object of a class and its columns.
+func ownComments(class uint32) string {
+	sql := fmt.Sprintf(`
+	select d.classoid as class, d.objoid as oid, d.objsubid as column_num, d.description as text
+	from pg_catalog.pg_description d
+	where d.classoid = %d
+		and d.objoid = h.oid`, class)
+	switch class {
+	case inNamespace:
+		sql += `
+		and (d.objoid >= 16384 or d.description <> 'standard public schema')`
+	case inType:
+		sql += `
+	union all
+	select d.classoid, d.objoid, d.objsubid, d.description
+	from pg_catalog.pg_type t
+	join pg_catalog.pg_description d on d.classoid = 1259 and d.objoid = t.typrelid
+	where t.oid = h.oid
+	union all
+	select d.classoid, d.objoid, d.objsubid, d.description
+	from pg_catalog.pg_constraint c
+	join pg_catalog.pg_description d on d.classoid = 2606 and d.objoid = c.oid
+	where c.contypid = h.oid`
 	}
-	for _, c := range rows {
+	return sql + `
+	order by 1, 2, 3`
+}
+
+// addComments adds the comments on everything that is in the model, but extensions, which bring their own.
+func (r *reader) addComments() {
+	for _, c := range r.in.Comments {
 		id := ref{c.Class, c.OID}
 		n := r.graph.byRef[id]
 		if n == nil && c.Column != 0 {
@@ -48,60 +75,70 @@ where d.objoid >= 16384
 		comment.parent = n
 		comment.needs(n)
 	}
-	return nil
 }
 
-// readNotCovered names what the model lacks, beside what the other methods came upon.
-func (r *reader) readNotCovered(ctx context.Context) error {
+// otherRow is an object that can not be carried over.
+type otherRow struct {
+	Name string
+}
+
+// otherSources read what the model only names.
+var otherSources = []source{
+	{class: 2612, part: "others", key: "l.oid", sql: `
+select l.oid, 'language ' || pg_catalog.quote_ident(l.lanname) as name
+from pg_catalog.pg_language l
+where l.oid >= 16384`},
+	{class: 3576, part: "others", key: "f.oid", sql: `
+select f.oid, 'transform for ' || pg_catalog.format_type(f.trftype, null) as name
+from pg_catalog.pg_transform f
+where f.oid >= 16384`},
+	{class: 2607, part: "others", key: "c.oid", sql: `
+select c.oid, 'conversion ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.conname) as name
+from pg_catalog.pg_conversion c
+join pg_catalog.pg_namespace n on n.oid = c.connamespace
+where ` + userSchema},
+	{class: 2601, part: "others", key: "a.oid", sql: `
+select a.oid, 'access method ' || pg_catalog.quote_ident(a.amname) as name
+from pg_catalog.pg_am a
+where a.oid >= 16384`},
+	{class: 2328, part: "others", key: "w.oid", sql: `
+select w.oid, 'foreign data wrapper ' || pg_catalog.quote_ident(w.fdwname) as name
+from pg_catalog.pg_foreign_data_wrapper w
+where w.oid >= 16384`},
+	{class: 1417, part: "others", key: "s.oid", sql: `
+select s.oid, 'server ' || pg_catalog.quote_ident(s.srvname) as name
+from pg_catalog.pg_foreign_server s
+where s.oid >= 16384`},
+}
+
+// addNotCovered names what the model lacks, beside what the other methods came upon.
+func (r *reader) addNotCovered() {
 	for _, n := range r.graph.nodes {
 		if n.uncovered && !n.excluded && n.obj.Kind != KindIndexPartition {
 			r.notCovered = append(r.notCovered, n.obj.String())
 		}
 	}
-	rows, err := query[struct {
-		Class uint32
-		OID   uint32
-		Name  string
-	}](ctx, r, `
-select 2612::oid as class, oid, 'language ' || pg_catalog.quote_ident(lanname) as name
-from pg_catalog.pg_language
-where oid >= 16384
-union all
-select 3576, oid, 'transform for ' || pg_catalog.format_type(trftype, null)
-from pg_catalog.pg_transform
-union all
-select 2607, c.oid, 'conversion ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.conname)
-from pg_catalog.pg_conversion c
-join pg_catalog.pg_namespace n on n.oid = c.connamespace
-where `+userSchema+`
-union all
-select 2601, oid, 'access method ' || pg_catalog.quote_ident(amname)
-from pg_catalog.pg_am
-where oid >= 16384
-union all
-select 2328, oid, 'foreign data wrapper ' || pg_catalog.quote_ident(fdwname)
-from pg_catalog.pg_foreign_data_wrapper
-union all
-select 1417, oid, 'server ' || pg_catalog.quote_ident(srvname)
-from pg_catalog.pg_foreign_server
-union all
-select 3466, e.oid, 'event trigger ' || pg_catalog.quote_ident(e.evtname)
+	for _, x := range r.in.Others {
+		r.notCovered = append(r.notCovered, x.Name)
+	}
+	slices.Sort(r.notCovered)
+}
+
+// readNotInImage names what is not covered either, and no image can tell of, because no event tells of its making.
+func readNotInImage(ctx context.Context, conn *pgx.Conn, m *Model) error {
+	names, err := query(ctx, conn, `
+select 'event trigger ' || pg_catalog.quote_ident(e.evtname) as name
 from pg_catalog.pg_event_trigger e
 join pg_catalog.pg_proc p on p.oid = e.evtfoid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 where n.nspname <> 'bridge'
+	and not exists (select from pg_catalog.pg_depend d where d.classid = 3466 and d.objid = e.oid and d.deptype = 'e')
 union all
-select 2613, 0, count(*) || ' large objects'
+select count(*) || ' large objects'
 from pg_catalog.pg_largeobject_metadata
 having count(*) > 0
-order by 3`)
-	if err != nil {
-		return err
-	}
-	for _, x := range rows {
-		if _, member := r.graph.members[ref{x.Class, x.OID}]; !member {
-			r.notCovered = append(r.notCovered, x.Name)
-		}
-	}
-	return nil
+order by 1`, pgx.RowTo[string])
+	m.NotCovered = append(m.NotCovered, names...)
+	slices.Sort(m.NotCovered)
+	return err
 }

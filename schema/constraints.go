@@ -1,7 +1,8 @@
 package schema
 
 import (
-	"context"
+	"slices"
+	"strings"
 )
 
 // check is a CHECK constraint of a table.
@@ -13,33 +14,34 @@ type check struct {
 	node       *node
 }
 
-func (r *reader) readConstraints(ctx context.Context) error {
-	rows, err := query[struct {
-		OID        uint32
-		Table      uint32 `db:"table_oid"`
-		Name       string
-		Type       string
-		Definition string
-		Valid      bool
-		Local      bool
-		Inherited  bool
-		NoInherit  bool
-		Column     int16 `db:"column_num"`
-	}](ctx, r, `
+type constraintRow struct {
+	OID        uint32 `json:",string"`
+	Table      uint32 `json:"table_oid,string"`
+	Name       string
+	Type       string
+	Definition string
+	Valid      bool
+	Local      bool
+	Inherited  bool
+	NoInherit  bool   `json:"no_inherit"`
+	Index      uint32 `json:"index_oid,string"` // that the constraint is made of
+	Column     int16  `json:"column_num"`
+}
+
+var constraintSource = source{class: inConstraint, part: "constraints", key: "c.oid", table: "c.conrelid", sql: `
 select c.oid, c.conrelid as table_oid, c.conname as name, c.contype::text as type, pg_catalog.pg_get_constraintdef(c.oid) as definition,
 	c.convalidated as valid, c.conislocal as local, c.coninhcount > 0 as inherited, c.connoinherit as no_inherit,
-	coalesce(c.conkey[1], 0)::int2 as column_num
+	coalesce(c.conkey[1], 0)::int2 as column_num, c.conindid as index_oid
 from pg_catalog.pg_constraint c
 join pg_catalog.pg_namespace n on n.oid = c.connamespace
 where c.conrelid <> 0
-	and c.contype in ('c', 'f', 'n')
-	and c.conparentid = 0
-	and `+userSchema+`
-order by c.conname`)
-	if err != nil {
-		return err
-	}
-	for _, c := range rows {
+	and (c.contype in ('p', 'u', 'x') or c.contype in ('c', 'f', 'n') and c.conparentid = 0)
+	and ` + userSchema}
+
+// addConstraints adds the constraints that are not made of an index.
+func (r *reader) addConstraints() {
+	constraints := slices.SortedFunc(slices.Values(r.in.Constraints), func(a, b constraintRow) int { return strings.Compare(a.Name, b.Name) })
+	for _, c := range constraints {
 		t := r.relations[c.Table]
 		if t == nil || t.Kind == "f" {
 			continue
@@ -50,6 +52,10 @@ order by c.conname`)
 		switch c.Type {
 		case "n":
 			col := byNum(t.columns, c.Column)
+			if col == nil {
+				r.refuse("constraint %s of %s: no column %d", name, t.quoted(), c.Column)
+				return
+			}
 			col.notNull = notNull{name: c.Name, noInherit: c.NoInherit, notValid: !c.Valid}
 			if c.Valid {
 				r.graph.byRef[id] = t.node
@@ -101,5 +107,4 @@ order by c.conname`)
 			}
 		}
 	}
-	return nil
 }

@@ -1,20 +1,21 @@
 package schema
 
 import (
-	"context"
 	"strconv"
 	"strings"
 )
 
-func (r *reader) readFunctions(ctx context.Context) error {
-	rows, err := query[struct {
-		OID          uint32
-		Schema, Name string
-		Arguments    string // their types
-		Word         string
-		Signature    string // as COMMENT ON wants it
-		Definition   string
-	}](ctx, r, `
+type functionRow struct {
+	OID        uint32 `json:",string"`
+	Schema     string
+	Name       string
+	Arguments  string // their types
+	Word       string
+	Signature  string // as COMMENT ON wants it
+	Definition string
+}
+
+var functionSource = source{class: inProc, part: "functions", key: "p.oid", sql: `
 select p.oid, n.nspname as schema, p.proname as name, pg_catalog.oidvectortypes(p.proargtypes) as arguments,
 	case p.prokind when 'p' then 'procedure ' else 'function ' end as word,
 	pg_catalog.pg_get_function_identity_arguments(p.oid) as signature,
@@ -22,51 +23,54 @@ select p.oid, n.nspname as schema, p.proname as name, pg_catalog.oidvectortypes(
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 where p.prokind in ('f', 'p', 'w')
-	and `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, f := range rows {
+	and not exists (
+		select
+		from pg_catalog.pg_depend d
+		where d.classid = 1255
+			and d.objid = p.oid
+			and d.deptype = 'i') -- the constructors of a range type
+	and ` + userSchema}
+
+func (r *reader) addFunctions() {
+	for _, f := range r.in.Functions {
 		id := ref{inProc, f.OID}
-		if r.graph.isInternal(id) {
-			continue
-		}
 		text := strings.TrimSpace(f.Definition)
 		o := &Object{Kind: KindFunction, Schema: f.Schema, Name: Quote(f.Name) + "(" + f.Arguments + ")", OID: f.OID,
 			Definition: text, Create: []string{text}}
 		r.add(o, id, f.Word+Quote(f.Schema, f.Name)+"("+f.Signature+")")
 	}
-	return nil
 }
 
-func (r *reader) readAggregates(ctx context.Context) error {
-	rows, err := query[struct {
-		OID          uint32
-		Schema, Name string
-		Arguments    string
-		Signature    string
-		Kind         string
-		Parallel     string
-		Transition   string
-		Type         string
-		Space        int
-		Final        string
-		FinalExtra   bool
-		FinalModify  string
-		Combine      string
-		Serial       string
-		Deserial     string
-		Moving       string
-		MovingInv    string
-		MovingType   string
-		MovingSpace  int
-		MovingFinal  string
-		MovingExtra  bool
-		MovingModify string
-		Initial      *string
-		MovingInit   *string
-		SortOperator string
-	}](ctx, r, `
+type aggregateRow struct {
+	OID          uint32 `json:",string"`
+	Schema       string
+	Name         string
+	Arguments    string
+	Signature    string
+	Kind         string
+	Parallel     string
+	Transition   string
+	Type         string
+	Space        int
+	Final        string
+	FinalExtra   bool   `json:"final_extra"`
+	FinalModify  string `json:"final_modify"`
+	Combine      string
+	Serial       string
+	Deserial     string
+	Moving       string
+	MovingInv    string `json:"moving_inv"`
+	MovingType   string `json:"moving_type"`
+	MovingSpace  int    `json:"moving_space"`
+	MovingFinal  string `json:"moving_final"`
+	MovingExtra  bool   `json:"moving_extra"`
+	MovingModify string `json:"moving_modify"`
+	Initial      *string
+	MovingInit   *string `json:"moving_init"`
+	SortOperator string  `json:"sort_operator"`
+}
+
+var aggregateSource = source{class: inProc, part: "aggregates", key: "p.oid", sql: `
 select p.oid, n.nspname as schema, p.proname as name, pg_catalog.pg_get_function_arguments(p.oid) as arguments,
 	pg_catalog.pg_get_function_identity_arguments(p.oid) as signature, a.aggkind::text as kind, p.proparallel::text as parallel,
 	a.aggtransfn::text as transition, pg_catalog.format_type(a.aggtranstype, null) as type, a.aggtransspace as space,
@@ -82,13 +86,12 @@ join pg_catalog.pg_proc p on p.oid = a.aggfnoid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 left join pg_catalog.pg_operator o on o.oid = a.aggsortop
 left join pg_catalog.pg_namespace onsp on onsp.oid = o.oprnamespace
-where `+userSchema)
-	if err != nil {
-		return err
-	}
+where ` + userSchema}
+
+func (r *reader) addAggregates() {
 	parallel := map[string]string{"s": "safe", "r": "restricted"}
 	modify := map[string]string{"r": "read_only", "s": "shareable", "w": "read_write"}
-	for _, a := range rows {
+	for _, a := range r.in.Aggregates {
 		arguments := func(s string) string {
 			if s == "" {
 				return "(*)"
@@ -132,7 +135,6 @@ where `+userSchema)
 			Create: []string{"create aggregate " + Quote(a.Schema, a.Name) + definition}}
 		r.add(o, ref{inProc, a.OID}, "aggregate "+Quote(a.Schema, a.Name)+arguments(a.Signature))
 	}
-	return nil
 }
 
 // options is a list of name = value, as in CREATE AGGREGATE and CREATE OPERATOR. What is not set is not added.

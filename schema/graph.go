@@ -3,7 +3,7 @@ package schema
 import (
 	"cmp"
 	"container/heap"
-	"context"
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -79,7 +79,7 @@ func (g *graph) add(o *Object, id ref) *node {
 
 // resolve returns the node that id is part of, or nil for what is built in or unknown.
 func (g *graph) resolve(id ref) *node {
-	for {
+	for range len(g.members) + len(g.owners) + 1 { // and not around a circle for ever
 		if n := g.byRef[id]; n != nil {
 			return n
 		}
@@ -92,12 +92,7 @@ func (g *graph) resolve(id ref) *node {
 		}
 		id = next
 	}
-}
-
-// isInternal reports whether an object is made by the making of another, as the constructors of a range type are.
-func (g *graph) isInternal(id ref) bool {
-	_, ok := g.owners[id]
-	return ok
+	return nil
 }
 
 // fitsInside reports whether an object can stand in its table's CREATE TABLE: it needs no function of the user, which in
@@ -114,47 +109,54 @@ func (g *graph) fitsInside(id ref) bool {
 	return true
 }
 
-// readDependencies reads pg_depend.
+// dependRow is a row of pg_depend.
+type dependRow struct {
+	Class    uint32 `json:",string"`
+	OID      uint32 `json:",string"`
+	OnClass  uint32 `json:"on_class,string"`
+	OnOID    uint32 `json:"on_oid,string"`
+	Internal bool   // is made and dropped with what it depends on
+	Member   bool   // of an extension
+}
+
+// depends returns the query for the dependencies of an object and of its parts.
 // https://www.postgresql.org/docs/current/catalog-pg-depend.html
-func (r *reader) readDependencies(ctx context.Context) error {
+func (s source) depends() string {
 	// Objects with smaller OIDs are built in. Dependencies of whole tables on whole relations are left to
-	// renderTables (inheritance) and readSequences (owned by), who know what can be made in which order.
-	rows, err := query[struct {
-		Classid, Objid, Refclassid, Refobjid uint32
-		Deptype                              string
-	}](ctx, r, `
-select d.classid, d.objid, d.refclassid, d.refobjid, d.deptype::text
-from pg_catalog.pg_depend d
-where d.objid >= 16384
-	and d.refobjid >= 16384
-	and d.deptype in ('n', 'a', 'i', 'e')
-	and not (d.classid = 1259 and d.refclassid = 1259 and d.deptype in ('n', 'a')
-		and exists (select from pg_catalog.pg_class c where c.oid = d.objid and c.relkind in ('r', 'p', 'f', 'S')))
-union all
-select d.classid, d.objid, d.refclassid, d.refobjid, d.deptype::text
-from pg_catalog.pg_depend d
-where d.objid >= 16384
-	and d.refclassid = 3079
-	and d.deptype = 'e'
-	and d.refobjid < 16384`)
-	if err != nil {
-		return err
-	}
-	for _, d := range rows {
-		from, to := ref{d.Classid, d.Objid}, ref{d.Refclassid, d.Refobjid}
-		if from == to {
-			continue // the columns of a partition key depend on their table
-		}
-		switch d.Deptype {
-		case "e":
+	// renderTables (inheritance) and addSequences (owned by), who know what can be made in which order.
+	return fmt.Sprintf(`
+	select distinct d.*
+	from (
+		select %d::oid as class, h.oid as oid%s) p
+	cross join lateral (
+		select d.classid as class, d.objid as oid, d.refclassid as on_class, d.refobjid as on_oid,
+			d.deptype = 'i' as internal, d.deptype = 'e' as member
+		from pg_catalog.pg_depend d
+		where d.classid = p.class
+			and d.objid = p.oid
+			and d.objid >= 16384
+			and (d.refobjid >= 16384 or d.refclassid = 3079)
+			and d.deptype in ('n', 'a', 'i', 'e')
+			and (d.refclassid <> d.classid or d.refobjid <> d.objid)
+			and not (d.classid = 1259 and d.refclassid = 1259 and d.deptype in ('n', 'a')
+				and exists (select from pg_catalog.pg_class c where c.oid = d.objid and c.relkind in ('r', 'p', 'f', 'S')))
+		offset 0) d
+	order by 1, 2, 3, 4, 5, 6`, s.class, s.parts)
+}
+
+// addDependencies takes in the rows of pg_depend.
+func (r *reader) addDependencies() {
+	for _, d := range r.in.Depends {
+		from, to := ref{d.Class, d.OID}, ref{d.OnClass, d.OnOID}
+		switch {
+		case d.Member:
 			r.graph.members[from] = to
-		case "i":
+		case d.Internal:
 			r.graph.owners[from] = to
 		default:
 			r.graph.depends[from] = append(r.graph.depends[from], to)
 		}
 	}
-	return nil
 }
 
 // connect turns the dependencies of the catalog into edges between nodes.

@@ -1,54 +1,56 @@
 package schema
 
 import (
-	"context"
+	"cmp"
 	"fmt"
+	"slices"
+	"strings"
 )
 
-// readIndexes reads indexes, and the constraints that are made of them: primary keys, unique and exclusion constraints.
-func (r *reader) readIndexes(ctx context.Context) error {
-	rows, err := query[struct {
-		OID             uint32
-		Table           uint32 `db:"table_oid"`
-		Schema, Name    string
-		Definition      string
-		Primary         bool
-		ReplicaIdentity bool
-		Clustered       bool
-		Parent          uint32
-		Constraint      uint32 `db:"constraint_oid"`
-		ConstraintName  string
-		ConstraintText  string
-		Columns         []int16 `db:"key_columns"`
-		Statistics      []string
-	}](ctx, r, `
+type indexRow struct {
+	OID             uint32 `json:",string"`
+	Table           uint32 `json:"table_oid,string"`
+	Schema          string
+	Name            string
+	Definition      string
+	Primary         bool
+	ReplicaIdentity bool `json:"replica_identity"`
+	Clustered       bool
+	Parent          uint32  `json:",string"`
+	Columns         []int16 `json:"key_columns"`
+	Statistics      []string
+}
+
+var indexSource = source{class: inClass, part: "indexes", key: "c.oid", table: "i.indrelid", sql: `
 select c.oid, i.indrelid as table_oid, n.nspname as schema, c.relname as name, pg_catalog.pg_get_indexdef(c.oid) as definition,
 	i.indisprimary as primary, i.indisreplident as replica_identity, i.indisclustered as clustered,
-	coalesce(h.inhparent, 0) as parent,
-	coalesce(k.oid, 0) as constraint_oid, coalesce(k.conname, '') as constraint_name,
-	case when k.oid is null then '' else pg_catalog.pg_get_constraintdef(k.oid) end as constraint_text,
-	(i.indkey::int2[])[0:i.indnkeyatts - 1] as key_columns, s.statistics
-from pg_catalog.pg_index i
-join pg_catalog.pg_class c on c.oid = i.indexrelid
+	(select inh.inhparent from pg_catalog.pg_inherits inh where inh.inhrelid = c.oid) as parent,
+	(i.indkey::int2[])[0:i.indnkeyatts - 1] as key_columns,
+	(
+		select array_agg(a.attnum || ' set statistics ' || a.attstattarget order by a.attnum)
+		from pg_catalog.pg_attribute a
+		where a.attrelid = c.oid and a.attstattarget >= 0) as statistics
+from pg_catalog.pg_class c
+join pg_catalog.pg_index i on i.indexrelid = c.oid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-left join pg_catalog.pg_inherits h on h.inhrelid = c.oid
-left join pg_catalog.pg_constraint k on k.conindid = c.oid and k.conrelid = i.indrelid and k.contype in ('p', 'u', 'x')
-left join (
-	select a.attrelid, array_agg(a.attnum || ' set statistics ' || a.attstattarget order by a.attnum) as statistics
-	from pg_catalog.pg_attribute a
-	join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind in ('i', 'I')
-	where a.attstattarget >= 0
-	group by a.attrelid
-) s on s.attrelid = c.oid
-where (i.indisvalid or c.relkind = 'I')
+where c.relkind in ('i', 'I')
+	and (i.indisvalid or c.relkind = 'I')
 	and i.indisready
-	and `+userSchema+`
-order by n.nspname, c.relname`)
-	if err != nil {
-		return err
-	}
+	and ` + userSchema}
+
+// addIndexes reads indexes, and the constraints that are made of them: primary keys, unique and exclusion constraints.
+func (r *reader) addIndexes() {
 	var attached []indexPartition
-	for _, x := range rows {
+	constraints := map[uint32]*constraintRow{}
+	for i, c := range r.in.Constraints {
+		if strings.Contains("pux", c.Type) {
+			constraints[c.Index] = &r.in.Constraints[i]
+		}
+	}
+	indexes := slices.SortedFunc(slices.Values(r.in.Indexes), func(a, b indexRow) int {
+		return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
+	})
+	for _, x := range indexes {
 		t := r.relations[x.Table]
 		if t == nil || t.Kind == "f" {
 			continue
@@ -59,12 +61,12 @@ order by n.nspname, c.relname`)
 		if n == nil {
 			continue
 		}
-		if x.Constraint != 0 {
-			o.Kind, o.Name, o.OID, o.Definition = KindConstraint, x.ConstraintName, x.Constraint, x.ConstraintText
-			o.Create = []string{"alter table only " + t.quoted() + " add constraint " + Quote(x.ConstraintName) + " " + x.ConstraintText}
-			key := ref{inConstraint, x.Constraint}
+		if c := constraints[x.OID]; c != nil && c.Table == x.Table {
+			o.Kind, o.Name, o.Class, o.OID, o.Definition = KindConstraint, c.Name, inConstraint, c.OID, c.Definition
+			o.Create = []string{"alter table only " + t.quoted() + " add constraint " + Quote(c.Name) + " " + c.Definition}
+			key := ref{inConstraint, c.OID}
 			r.graph.byRef[key] = n
-			n.address[key] = "constraint " + Quote(x.ConstraintName) + " on " + t.quoted()
+			n.address[key] = "constraint " + Quote(c.Name) + " on " + t.quoted()
 		}
 		if x.Primary || x.ReplicaIdentity {
 			o.Phase = Keys
@@ -82,7 +84,7 @@ order by n.nspname, c.relname`)
 			o.Create = append(o.Create, "alter index "+name+" alter column "+s)
 		}
 		if x.Parent != 0 {
-			attach := &Object{Kind: KindIndexPartition, Name: x.Name, OID: x.OID}
+			attach := &Object{Kind: KindIndexPartition, Name: x.Name, Class: inClass, OID: x.OID}
 			a := r.addPart(attach, ref{}, "", t)
 			a.needs(n)
 			attached = append(attached, indexPartition{a, name, x.Parent})
@@ -90,7 +92,12 @@ order by n.nspname, c.relname`)
 		if x.Primary || x.ReplicaIdentity {
 			names := make([]string, len(x.Columns))
 			for i, num := range x.Columns {
-				names[i] = byNum(t.columns, num).Name
+				c := byNum(t.columns, num)
+				if c == nil {
+					r.refuse("index %s: no column %d", name, num)
+					return
+				}
+				names[i] = c.Name
 			}
 			if t.node.obj.Relation == nil {
 				t.node.obj.Relation = &Table{}
@@ -118,7 +125,6 @@ order by n.nspname, c.relname`)
 		p.attach.obj.Definition = "of " + name
 		p.attach.obj.Create = []string{"alter index " + name + " attach partition " + p.index}
 	}
-	return nil
 }
 
 // indexPartition is an index of a partition that is part of one of the partitioned table.

@@ -71,7 +71,8 @@ type Object struct {
 	Schema string // empty for what has none: schemas, extensions, casts
 	Table  string // the relation in Schema that the object belongs to, for indexes, constraints, triggers and the like
 	Name   string // its name; with argument types for functions, with access method for operator classes
-	OID    uint32 // its OID on the server that was read
+	Class  uint32 // the OID of the catalog that its row is in; 0 for what has no row of its own, as comments
+	OID    uint32 // its OID there, on the server that was read; 0 when Class is
 	Phase  Phase
 	// Create holds the statements that make the object, in order. It is empty when the statements of another object
 	// do it, as with a default that stands in its table's CREATE TABLE.
@@ -152,7 +153,7 @@ type Column struct {
 type Model struct {
 	Version int       // server_version_num of the server that was read
 	Objects []*Object // in an order in which they can be created, phase by phase
-	// NotCovered names what was found in the database and can not be carried over: "foreign table s.t".
+	// NotCovered names what was found in the database and can not be carried over: "foreign table s.t". It is sorted.
 	NotCovered []string
 	// LeftOut names what needs an excluded or uncovered object and is missing in Objects for that reason.
 	LeftOut []string

@@ -1,19 +1,17 @@
 package schema
 
-import "context"
+type schemaRow struct {
+	OID  uint32 `json:",string"`
+	Name string
+}
 
-func (r *reader) readSchemas(ctx context.Context) error {
-	rows, err := query[struct {
-		OID  uint32
-		Name string
-	}](ctx, r, `
+var schemaSource = source{class: inNamespace, part: "schemas", key: "n.oid", sql: `
 select n.oid, n.nspname as name
 from pg_catalog.pg_namespace n
-where `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, s := range rows {
+where ` + userSchema}
+
+func (r *reader) addSchemas() {
+	for _, s := range r.in.Schemas {
 		o := &Object{Kind: KindSchema, Name: s.Name, OID: s.OID, Definition: "schema", Create: []string{"create schema " + Quote(s.Name)}}
 		if s.Name == "public" {
 			o.Create[0] = "create schema if not exists public"
@@ -22,53 +20,74 @@ where `+userSchema)
 			n.excluded = !r.wantSchema(s.Name)
 		}
 	}
-	return nil
 }
 
-// readExtensions takes extensions as a whole: the versions, and with them the members, are those that the target offers.
-func (r *reader) readExtensions(ctx context.Context) error {
-	rows, err := query[struct {
-		OID    uint32
-		Name   string
-		Schema string
-	}](ctx, r, `
-select e.oid, e.extname as name, n.nspname as schema
+type extensionRow struct {
+	OID     uint32 `json:",string"`
+	Name    string
+	Schema  string
+	Version string
+}
+
+// The entry of an extension has the dependencies of its members too: whatever needs a member needs the extension.
+var extensionSource = source{class: inExtension, part: "extensions", key: "e.oid", sql: `
+select e.oid, e.extname as name, n.nspname as schema, e.extversion as version
 from pg_catalog.pg_extension e
-join pg_catalog.pg_namespace n on n.oid = e.extnamespace`)
-	if err != nil {
-		return err
-	}
-	for _, e := range rows {
+join pg_catalog.pg_namespace n on n.oid = e.extnamespace
+where true`, parts: `
+		union all
+		(
+			with recursive part(class, oid) as (
+				select d.classid, d.objid
+				from pg_catalog.pg_depend d
+				where d.refclassid = 3079
+					and d.refobjid = h.oid
+					and d.deptype = 'e'
+					and d.objid >= 16384
+				union
+				select d.classid, d.objid
+				from part p
+				join pg_catalog.pg_depend d on d.refclassid = p.class and d.refobjid = p.oid
+				where d.deptype = 'i' or d.classid in (2602, 2603, 2604)
+			)
+			select class, oid from part
+		)`}
+
+// addExtensions takes extensions as a whole: the versions, and with them the members, are those that the target offers.
+func (r *reader) addExtensions() {
+	for _, e := range r.in.Extensions {
 		o := &Object{Kind: KindExtension, Name: e.Name, OID: e.OID, Definition: "schema " + Quote(e.Schema),
 			Create: []string{"create extension if not exists " + Quote(e.Name) + " with schema " + Quote(e.Schema)}}
 		r.add(o, ref{inExtension, e.OID}, "")
 	}
-	return nil
 }
 
-func (r *reader) readCollations(ctx context.Context) error {
-	rows, err := query[struct {
-		OID           uint32
-		Schema, Name  string
-		Provider      string
-		Deterministic bool
-		Locale        string // of providers that have one setting
-		Collate       string
-		Ctype         string
-		Rules         string
-	}](ctx, r, `
+type collationRow struct {
+	OID           uint32 `json:",string"`
+	Schema        string
+	Name          string
+	Provider      string
+	Deterministic bool
+	Locale        string // of providers that have one setting
+	Collate       string
+	Ctype         string
+	Rules         string
+}
+
+func collationSource(major int) source {
+	return source{class: inCollation, part: "collations", key: "c.oid", sql: `
 select c.oid, n.nspname as schema, c.collname as name, c.collprovider::text as provider, c.collisdeterministic as deterministic,
-	coalesce(`+r.since(17, "c.colllocale", r.since(15, "c.colliculocale", "null::text"))+`, '') as locale,
+	coalesce(` + since(major, 17, "c.colllocale", since(major, 15, "c.colliculocale", "null::text")) + `, '') as locale,
 	coalesce(c.collcollate, '')::text as collate, coalesce(c.collctype, '')::text as ctype,
-	coalesce(`+r.since(16, "c.collicurules", "null::text")+`, '') as rules
+	coalesce(` + since(major, 16, "c.collicurules", "null::text") + `, '') as rules
 from pg_catalog.pg_collation c
 join pg_catalog.pg_namespace n on n.oid = c.collnamespace
-where `+userSchema)
-	if err != nil {
-		return err
-	}
+where ` + userSchema}
+}
+
+func (r *reader) addCollations() {
 	providers := map[string]string{"b": "builtin", "c": "libc", "i": "icu", "d": "default"}
-	for _, c := range rows {
+	for _, c := range r.in.Collations {
 		d := "provider = " + providers[c.Provider]
 		if !c.Deterministic {
 			d += ", deterministic = false"
@@ -92,5 +111,4 @@ where `+userSchema)
 			Create: []string{"create collation " + name + " (" + d + ")"}}
 		r.add(o, ref{inCollation, c.OID}, "collation "+name)
 	}
-	return nil
 }

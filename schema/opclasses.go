@@ -1,30 +1,94 @@
 package schema
 
 import (
-	"context"
 	"fmt"
 	"strings"
 )
 
-// readOperatorClasses reads operator classes, and families with the operators and functions that belong to no class.
-func (r *reader) readOperatorClasses(ctx context.Context) error {
-	members, loose, err := r.readOperatorMembers(ctx)
-	if err != nil {
-		return err
-	}
-	families, err := query[struct {
-		OID                  uint32
-		Schema, Name, Method string
-	}](ctx, r, `
+type familyRow struct {
+	OID                  uint32 `json:",string"`
+	Schema, Name, Method string
+}
+
+var familySource = source{class: inOpfamily, part: "families", key: "f.oid", sql: `
 select f.oid, n.nspname as schema, f.opfname as name, am.amname as method
 from pg_catalog.pg_opfamily f
 join pg_catalog.pg_namespace n on n.oid = f.opfnamespace
 join pg_catalog.pg_am am on am.oid = f.opfmethod
-where `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, f := range families {
+where ` + userSchema, more: []part{operatorMembers(inOpfamily)}, parts: operatorParts(inOpfamily)}
+
+type classRow struct {
+	OID                  uint32 `json:",string"`
+	Schema, Name, Method string
+	Default              bool
+	Type                 string
+	Family               string
+	Storage              string
+}
+
+var classSource = source{class: inOpclass, part: "classes", key: "c.oid", sql: `
+select c.oid, n.nspname as schema, c.opcname as name, am.amname as method, c.opcdefault as default, pg_catalog.format_type(c.opcintype, null) as type,
+	pg_catalog.quote_ident(fn.nspname) || '.' || pg_catalog.quote_ident(f.opfname) as family,
+	coalesce(pg_catalog.format_type(nullif(c.opckeytype, 0), null), '') as storage
+from pg_catalog.pg_opclass c
+join pg_catalog.pg_namespace n on n.oid = c.opcnamespace
+join pg_catalog.pg_am am on am.oid = c.opcmethod
+join pg_catalog.pg_opfamily f on f.oid = c.opcfamily
+join pg_catalog.pg_namespace fn on fn.oid = f.opfnamespace
+where ` + userSchema, more: []part{operatorMembers(inOpclass)}, parts: operatorParts(inOpclass)}
+
+// memberRow is an operator or a function of an operator class or family.
+type memberRow struct {
+	Class       uint32 `json:",string"` // of the owner
+	Owner       uint32 `json:",string"`
+	MemberClass uint32 `json:"member_class,string"`
+	Member      uint32 `json:",string"`
+	Number      int16
+	Name        string
+	Types       string
+	SortFamily  string `json:"sort_family"`
+}
+
+// operatorMembers returns the query for the members of an operator class or family.
+func operatorMembers(class uint32) part {
+	return part{"members", fmt.Sprintf(`
+	select d.refclassid as class, d.refobjid as owner, d.classid as member_class, d.objid as member, m.amopstrategy as number,
+		m.amopopr::regoperator::text as name, '' as types,
+		pg_catalog.quote_ident(fn.nspname) || '.' || pg_catalog.quote_ident(f.opfname) as sort_family
+	from pg_catalog.pg_depend d
+	join pg_catalog.pg_amop m on m.oid = d.objid
+	left join pg_catalog.pg_opfamily f on f.oid = m.amopsortfamily
+	left join pg_catalog.pg_namespace fn on fn.oid = f.opfnamespace
+	where d.classid = 2602
+		and d.refclassid = %[1]d
+		and d.refobjid = h.oid
+		and d.objid >= 16384
+	union all
+	select d.refclassid, d.refobjid, d.classid, d.objid, m.amprocnum, m.amproc::regprocedure::text,
+		' (' || pg_catalog.format_type(m.amproclefttype, null) || ', ' || pg_catalog.format_type(m.amprocrighttype, null) || ')', null
+	from pg_catalog.pg_depend d
+	join pg_catalog.pg_amproc m on m.oid = d.objid
+	where d.classid = 2603
+		and d.refclassid = %[1]d
+		and d.refobjid = h.oid
+		and d.objid >= 16384
+	order by 1, 2, 3, 5, 6, 7`, class)}
+}
+
+func operatorParts(class uint32) string {
+	return fmt.Sprintf(`
+		union all
+		select d.classid, d.objid
+		from pg_catalog.pg_depend d
+		where d.refclassid = %d
+			and d.refobjid = h.oid
+			and d.classid in (2602, 2603)`, class)
+}
+
+// addOperatorClasses adds operator classes, and families with the operators and functions that belong to no class.
+func (r *reader) addOperatorClasses() {
+	members, loose := r.operatorMembers()
+	for _, f := range r.in.Families {
 		name, id := Quote(f.Schema, f.Name)+" using "+Quote(f.Method), ref{inOpfamily, f.OID}
 		o := &Object{Kind: KindOperatorFamily, Schema: f.Schema, Name: Quote(f.Name) + " using " + Quote(f.Method), OID: f.OID,
 			Definition: "operator family", Create: []string{"create operator family " + name}}
@@ -44,27 +108,7 @@ where `+userSchema)
 			}
 		}
 	}
-	classes, err := query[struct {
-		OID                  uint32
-		Schema, Name, Method string
-		Default              bool
-		Type                 string
-		Family               string
-		Storage              string
-	}](ctx, r, `
-select c.oid, n.nspname as schema, c.opcname as name, am.amname as method, c.opcdefault as default, pg_catalog.format_type(c.opcintype, null) as type,
-	pg_catalog.quote_ident(fn.nspname) || '.' || pg_catalog.quote_ident(f.opfname) as family,
-	coalesce(pg_catalog.format_type(nullif(c.opckeytype, 0), null), '') as storage
-from pg_catalog.pg_opclass c
-join pg_catalog.pg_namespace n on n.oid = c.opcnamespace
-join pg_catalog.pg_am am on am.oid = c.opcmethod
-join pg_catalog.pg_opfamily f on f.oid = c.opcfamily
-join pg_catalog.pg_namespace fn on fn.oid = f.opfnamespace
-where `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, c := range classes {
+	for _, c := range r.in.Classes {
 		name, id := Quote(c.Schema, c.Name), ref{inOpclass, c.OID}
 		parts := members[id]
 		if c.Storage != "" {
@@ -82,45 +126,13 @@ where `+userSchema)
 			Definition: definition, Create: []string{"create operator class " + name + " " + definition}}
 		r.add(o, id, "operator class "+name+" using "+Quote(c.Method))
 	}
-	return nil
 }
 
-// readOperatorMembers returns the operators and functions of operator classes and families, as their statements list them,
+// operatorMembers returns the operators and functions of operator classes and families, as their statements list them,
 // and the catalog entries of those that only the family holds.
-func (r *reader) readOperatorMembers(ctx context.Context) (members map[ref][]string, loose map[ref][]ref, err error) {
-	rows, err := query[struct {
-		Class, Owner uint32
-		MemberClass  uint32
-		Member       uint32
-		Number       int16
-		Name         string
-		Types        string
-		SortFamily   string
-	}](ctx, r, `
-select d.refclassid as class, d.refobjid as owner, d.classid as member_class, d.objid as member, m.amopstrategy as number,
-	m.amopopr::regoperator::text as name, '' as types,
-	coalesce(pg_catalog.quote_ident(fn.nspname) || '.' || pg_catalog.quote_ident(f.opfname), '') as sort_family
-from pg_catalog.pg_depend d
-join pg_catalog.pg_amop m on m.oid = d.objid
-left join pg_catalog.pg_opfamily f on f.oid = m.amopsortfamily
-left join pg_catalog.pg_namespace fn on fn.oid = f.opfnamespace
-where d.classid = 2602
-	and d.refclassid in (2616, 2753)
-	and d.objid >= 16384
-union all
-select d.refclassid, d.refobjid, d.classid, d.objid, m.amprocnum, m.amproc::regprocedure::text,
-	' (' || pg_catalog.format_type(m.amproclefttype, null) || ', ' || pg_catalog.format_type(m.amprocrighttype, null) || ')', ''
-from pg_catalog.pg_depend d
-join pg_catalog.pg_amproc m on m.oid = d.objid
-where d.classid = 2603
-	and d.refclassid in (2616, 2753)
-	and d.objid >= 16384
-order by 1, 2, 3, 5, 6`)
-	if err != nil {
-		return nil, nil, err
-	}
+func (r *reader) operatorMembers() (members map[ref][]string, loose map[ref][]ref) {
 	members, loose = map[ref][]string{}, map[ref][]ref{}
-	for _, m := range rows {
+	for _, m := range r.in.Members {
 		owner, word := ref{m.Class, m.Owner}, "operator"
 		if m.MemberClass == inAmproc {
 			word = "function"
@@ -134,5 +146,5 @@ order by 1, 2, 3, 5, 6`)
 			loose[owner] = append(loose[owner], ref{m.MemberClass, m.Member})
 		}
 	}
-	return members, loose, nil
+	return members, loose
 }

@@ -1,24 +1,25 @@
 package schema
 
 import (
-	"context"
 	"strings"
 )
 
-func (r *reader) readOperators(ctx context.Context) error {
-	rows, err := query[struct {
-		OID          uint32
-		Schema, Name string
-		Function     string
-		Left         string
-		Right        string
-		Commutator   string
-		Negator      string
-		Restrict     string
-		Join         string
-		Hashes       bool
-		Merges       bool
-	}](ctx, r, `
+type operatorRow struct {
+	OID        uint32 `json:",string"`
+	Schema     string
+	Name       string
+	Function   string
+	Left       string
+	Right      string
+	Commutator string
+	Negator    string
+	Restrict   string
+	Join       string
+	Hashes     bool
+	Merges     bool
+}
+
+var operatorSource = source{class: inOperator, part: "operators", key: "o.oid", sql: `
 select o.oid, n.nspname as schema, o.oprname as name, o.oprcode::text as function,
 	coalesce(pg_catalog.format_type(nullif(o.oprleft, 0), null), '') as left,
 	coalesce(pg_catalog.format_type(nullif(o.oprright, 0), null), '') as right,
@@ -32,11 +33,10 @@ left join pg_catalog.pg_namespace cn on cn.oid = c.oprnamespace
 left join pg_catalog.pg_operator ne on ne.oid = o.oprnegate
 left join pg_catalog.pg_namespace nn on nn.oid = ne.oprnamespace
 where o.oprcode <> 0
-	and `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, op := range rows {
+	and ` + userSchema}
+
+func (r *reader) addOperators() {
+	for _, op := range r.in.Operators {
 		var list options
 		list.add("function", op.Function)
 		list.add("leftarg", op.Left)
@@ -64,34 +64,35 @@ where o.oprcode <> 0
 			Create: []string{"create operator " + name + " " + definition}}
 		r.add(o, ref{inOperator, op.OID}, "operator "+name+" "+arguments)
 	}
-	return nil
 }
 
-func (r *reader) readCasts(ctx context.Context) error {
-	rows, err := query[struct {
-		OID      uint32
-		Source   string
-		Target   string
-		Function string
-		Context  string
-		Method   string
-	}](ctx, r, `
+type castRow struct {
+	OID      uint32 `json:",string"`
+	Source   string
+	Target   string
+	Function string
+	Context  string
+	Method   string
+}
+
+var castSource = source{class: inCast, part: "casts", key: "c.oid", sql: `
 select c.oid, pg_catalog.format_type(c.castsource, null) as source, pg_catalog.format_type(c.casttarget, null) as target,
 	c.castfunc::regprocedure::text as function, c.castcontext::text as context, c.castmethod::text as method
 from pg_catalog.pg_cast c
-where c.oid >= 16384`)
-	if err != nil {
-		return err
-	}
-	for _, c := range rows {
-		if r.graph.isInternal(ref{inCast, c.OID}) {
-			continue
-		}
+where c.oid >= 16384
+	and not exists (
+		select
+		from pg_catalog.pg_depend d
+		where d.classid = 2605
+			and d.objid = c.oid
+			and d.deptype = 'i') -- those between a range type and its multirange`}
+
+func (r *reader) addCasts() {
+	for _, c := range r.in.Casts {
 		name := "(" + c.Source + " as " + c.Target + ")"
 		definition := map[string]string{"f": "with function " + c.Function, "i": "with inout", "b": "without function"}[c.Method] +
 			map[string]string{"a": " as assignment", "i": " as implicit"}[c.Context]
 		o := &Object{Kind: KindCast, Name: name, OID: c.OID, Definition: definition, Create: []string{"create cast " + name + " " + definition}}
 		r.add(o, ref{inCast, c.OID}, "cast "+name)
 	}
-	return nil
 }

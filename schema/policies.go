@@ -1,15 +1,13 @@
 package schema
 
-import "context"
+type policyRow struct {
+	OID        uint32 `json:",string"`
+	Table      uint32 `json:"table_oid,string"`
+	Name       string
+	Definition string
+}
 
-// readPolicies reads row security policies, with the names of their roles.
-func (r *reader) readPolicies(ctx context.Context) error {
-	rows, err := query[struct {
-		OID        uint32
-		Table      uint32 `db:"table_oid"`
-		Name       string
-		Definition string
-	}](ctx, r, `
+var policySource = source{class: inPolicy, part: "policies", key: "p.oid", table: "p.polrelid", sql: `
 select p.oid, p.polrelid as table_oid, p.polname as name,
 	case when p.polpermissive then 'as permissive' else 'as restrictive' end
 		|| case p.polcmd when 'r' then ' for select' when 'a' then ' for insert' when 'w' then ' for update' when 'd' then ' for delete' else ' for all' end
@@ -22,11 +20,11 @@ select p.oid, p.polrelid as table_oid, p.polname as name,
 from pg_catalog.pg_policy p
 join pg_catalog.pg_class c on c.oid = p.polrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-where `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, p := range rows {
+where ` + userSchema}
+
+// addPolicies reads row security policies, with the names of their roles.
+func (r *reader) addPolicies() {
+	for _, p := range r.in.Policies {
 		t := r.relations[p.Table]
 		if t == nil {
 			continue
@@ -36,5 +34,4 @@ where `+userSchema)
 			Create: []string{"create policy " + address + " " + p.Definition}}
 		r.addPart(o, ref{inPolicy, p.OID}, "policy "+address, t)
 	}
-	return nil
 }

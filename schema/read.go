@@ -2,8 +2,8 @@ package schema
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -20,94 +20,131 @@ type Options struct {
 	Target int
 }
 
-// settings pins what changes the text that a server renders.
-const settings = `
-select set_config(name, value, true)
-from (values
-	('search_path', ''),
-	('quote_all_identifiers', 'off'),
-	('standard_conforming_strings', 'on'),
-	('datestyle', 'ISO, YMD'),
-	('intervalstyle', 'postgres'),
-	('timezone', 'UTC'),
-	('extra_float_digits', '1'),
-	('bytea_output', 'hex'),
-	('xmloption', 'content'),
-	('lc_monetary', 'C')
-) as pinned(name, value)`
+// pinned are the settings that change the text which a server renders, and what keeps them as they shall be. The temporary
+// schema, in which a session could hide our types from us, is looked into last.
+var pinned = []struct{ name, value string }{
+	{"search_path", "pg_catalog, pg_temp"},
+	{"quote_all_identifiers", "off"},
+	{"standard_conforming_strings", "on"},
+	{"datestyle", "'ISO, YMD'"},
+	{"intervalstyle", "'postgres'"},
+	{"timezone", "'UTC'"},
+	{"extra_float_digits", "1"},
+	{"bytea_output", "'hex'"},
+	{"xmloption", "content"},
+	{"lc_monetary", "'C'"},
+	{"jit", "off"}, // takes longer than it saves
+}
 
 // Read returns the schema of the database that conn is connected to. Within an open transaction it reads what that sees
 // (so pass tx.Conn() to read under the snapshot of a copy), otherwise in a read only transaction of its own; settings
 // are as before when it returns. DDL committed by others during the read can make it fail; then read again.
 func Read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
+	var m *Model
+	err := pinnedRead(ctx, conn, func() error {
+		c, err := readCatalog(ctx, conn)
+		if err != nil {
+			return err
+		}
+		if m, err = FromCatalog(c, opt); err != nil {
+			return err
+		}
+		if err := readEstimates(ctx, conn, m); err != nil {
+			return fmt.Errorf("estimates: %w", err)
+		}
+		return readNotInImage(ctx, conn, m)
+	})
+	return m, err
+}
+
+// pinnedRead calls read within a transaction or a savepoint in which the settings are pinned.
+func pinnedRead(ctx context.Context, conn *pgx.Conn, read func() error) error {
 	begin, end := "begin isolation level repeatable read, read only", "rollback"
 	if conn.PgConn().TxStatus() != 'I' {
 		// The settings are local to the savepoint.
 		begin, end = "savepoint bridge_schema_read", "rollback to savepoint bridge_schema_read; release savepoint bridge_schema_read"
 	}
 	if _, err := conn.Exec(ctx, begin, pgx.QueryExecModeSimpleProtocol); err != nil {
-		return nil, fmt.Errorf("read schema: begin: %w", err)
+		return fmt.Errorf("read schema: begin: %w", err)
 	}
-	m, err := read(ctx, conn, opt)
+	var settings strings.Builder
+	for _, s := range pinned {
+		fmt.Fprintf(&settings, "set local %s = %s;", s.name, s.value)
+	}
+	_, err := conn.Exec(ctx, settings.String(), pgx.QueryExecModeSimpleProtocol)
+	if err == nil {
+		err = read()
+	}
 	if _, endErr := conn.Exec(ctx, end, pgx.QueryExecModeSimpleProtocol); endErr != nil && err == nil {
 		err = endErr
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read schema: %w", err)
+		return fmt.Errorf("read schema: %w", err)
 	}
-	return m, nil
+	return nil
 }
 
-func read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
-	if _, err := conn.Exec(ctx, settings); err != nil {
-		return nil, fmt.Errorf("pin settings: %w", err)
+// readEstimates adds what changes without a change of the schema.
+func readEstimates(ctx context.Context, conn *pgx.Conn, m *Model) error {
+	type estimate struct {
+		OID   uint32
+		Rows  float64
+		Bytes int64
 	}
-	r := &reader{conn: conn, opt: opt, graph: newGraph()}
-	var version int
-	if err := conn.QueryRow(ctx, "select current_setting('server_version_num')::int", pgx.QueryExecModeExec).Scan(&version); err != nil {
-		return nil, fmt.Errorf("server version: %w", err)
+	list, err := query(ctx, conn, `
+select c.oid, c.reltuples::float8 as rows, c.relpages::int8 * current_setting('block_size')::int8 as bytes
+from pg_catalog.pg_class c
+where c.relkind in ('r', 'p')
+	and c.oid >= 16384`, pgx.RowToStructByName[estimate])
+	if err != nil {
+		return err
 	}
-	r.major = version / 10000
-	if r.major < 14 {
-		return nil, errors.New("PostgreSQL before 14 is not supported")
+	byOID := make(map[uint32]estimate, len(list))
+	for _, e := range list {
+		byOID[e.OID] = e
 	}
-	r.target = opt.Target
+	for _, t := range m.Tables() {
+		t.Rows, t.Bytes = int64(byOID[t.OID].Rows), byOID[t.OID].Bytes
+	}
+	return nil
+}
+
+func render(in *rows, opt Options) (*Model, error) {
+	r := &reader{in: in, opt: opt, graph: newGraph(), target: opt.Target}
+	version := in.Server[0].Version
 	if r.target == 0 {
-		r.target = r.major
+		r.target = version / 10000
 	}
 	// Dependencies and functions come before the tables, because what can stand in CREATE TABLE depends on them, and
 	// tables come before what belongs to them.
-	for _, step := range []struct {
-		what string
-		read func(context.Context) error
-	}{
-		{"dependencies", r.readDependencies},
-		{"schemas", r.readSchemas},
-		{"extensions", r.readExtensions},
-		{"collations", r.readCollations},
-		{"types", r.readTypes},
-		{"functions", r.readFunctions},
-		{"aggregates", r.readAggregates},
-		{"operators", r.readOperators},
-		{"columns", r.readColumns},
-		{"relations", r.readRelations},
-		{"sequences", r.readSequences},
-		{"defaults", r.readDefaults},
-		{"constraints", r.readConstraints},
-		{"indexes", r.readIndexes},
-		{"create tables", r.renderTables},
-		{"operator classes", r.readOperatorClasses},
-		{"casts", r.readCasts},
-		{"text search", r.readTextSearch},
-		{"rules", r.readRules},
-		{"triggers", r.readTriggers},
-		{"policies", r.readPolicies},
-		{"statistics", r.readStatistics},
-		{"comments", r.readComments},
-		{"what is not covered", r.readNotCovered},
+	for _, add := range []func(){
+		r.addDependencies,
+		r.addSchemas,
+		r.addExtensions,
+		r.addCollations,
+		r.addTypes,
+		r.addFunctions,
+		r.addAggregates,
+		r.addOperators,
+		r.addColumns,
+		r.addRelations,
+		r.addSequences,
+		r.addDefaults,
+		r.addConstraints,
+		r.addIndexes,
+		r.renderTables,
+		r.addOperatorClasses,
+		r.addCasts,
+		r.addTextSearch,
+		r.addRules,
+		r.addTriggers,
+		r.addPolicies,
+		r.addStatistics,
+		r.addComments,
+		r.addNotCovered,
 	} {
-		if err := step.read(ctx); err != nil {
-			return nil, fmt.Errorf("%s: %w", step.what, err)
+		if add(); r.err != nil {
+			return nil, r.err
 		}
 	}
 	m := &Model{Version: version, NotCovered: r.notCovered}
@@ -118,11 +155,10 @@ func read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
 	return m, nil
 }
 
-// reader gathers a model. Its read methods add nodes to the graph, each from one or two queries over whole catalogs.
+// reader gathers a model. Its add methods add nodes to the graph, each from the rows of one or two kinds.
 type reader struct {
-	conn   *pgx.Conn
+	in     *rows // shared with other renderings: not to be written to
 	opt    Options
-	major  int // of the server
 	target int // the major version that shall understand the statements
 	graph  *graph
 
@@ -131,26 +167,22 @@ type reader struct {
 	tables     []*relation // ordinary and partitioned tables, by name
 	views      []*relation
 	notCovered []string
+	err        error // what is wrong with the rows
+}
+
+// refuse notes that the rows contradict each other.
+func (r *reader) refuse(format string, args ...any) {
+	if r.err == nil {
+		r.err = fmt.Errorf(format, args...)
+	}
 }
 
 // userSchema is the condition on pg_namespace n that every query carries.
 const userSchema = `n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'bridge')`
 
-// query returns the rows of sql as structs whose fields are named as the columns. The functions that render definitions
-// look at the catalog of now, not of the transaction, and give null for what is gone: then scanning into a string fails,
-// and so does Read.
-func query[T any](ctx context.Context, r *reader, sql string, args ...any) ([]T, error) {
-	// Not prepared: each of these is asked once, and the connection is the caller's.
-	rows, err := r.conn.Query(ctx, sql, append([]any{pgx.QueryExecModeExec}, args...)...)
-	if err != nil {
-		return nil, err
-	}
-	return pgx.CollectRows(rows, pgx.RowToStructByName[T])
-}
-
-// since returns expr on servers of the given major version and later, and otherwise instead: catalogs grow.
-func (r *reader) since(major int, expr, instead string) string {
-	if r.major >= major {
+// since returns expr for servers of the given major version and later, and otherwise instead: catalogs grow.
+func since(major, first int, expr, instead string) string {
+	if major >= first {
 		return expr
 	}
 	return instead
@@ -171,6 +203,9 @@ func (r *reader) wantTable(schema, name string) bool {
 func (r *reader) add(o *Object, id ref, address string) *node {
 	if _, member := r.graph.members[id]; member {
 		return nil
+	}
+	if id.class != inNowhere {
+		o.Class = id.class
 	}
 	n := r.graph.add(o, id)
 	n.address[id] = address

@@ -1,7 +1,7 @@
 package schema
 
 import (
-	"context"
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -9,26 +9,24 @@ import (
 
 // relation is a row of pg_class for a table, view, materialized view or foreign table, and what hangs on it.
 type relation struct {
-	OID             uint32
+	OID             uint32 `json:",string"`
 	Schema          string
 	Name            string
 	Kind            string // relkind
 	Persistence     string
-	Partition       bool // relispartition
-	ReplicaIdentity string
-	AccessMethod    string
+	Partition       bool   // relispartition
+	ReplicaIdentity string `json:"replica_identity"`
+	AccessMethod    string `json:"access_method"`
 	Options         []string
-	ToastOptions    []string
-	OfType          string
-	PartitionKey    string
-	PartitionBound  string
+	ToastOptions    []string `json:"toast_options"`
+	OfType          string   `json:"of_type"`
+	PartitionKey    string   `json:"partition_key"`
+	PartitionBound  string   `json:"partition_bound"`
 	Parents         []uint32 // in order of inheritance
-	RowSecurity     bool
-	ForceSecurity   bool
-	Query           string // of views
+	RowSecurity     bool     `json:"row_security"`
+	ForceSecurity   bool     `json:"force_security"`
+	Query           string   // of views
 	Populated       bool
-	Rows            float64
-	Bytes           int64
 
 	node    *node
 	columns []*column
@@ -39,36 +37,45 @@ type relation struct {
 
 func (t *relation) quoted() string { return Quote(t.Schema, t.Name) }
 
-func (r *reader) readRelations(ctx context.Context) error {
-	rows, err := query[relation](ctx, r, `
+var relationSource = source{class: inClass, part: "relations", key: "c.oid", sql: `
 select c.oid, n.nspname as schema, c.relname as name, c.relkind::text as kind, c.relpersistence::text as persistence,
-	c.relispartition as partition, c.relreplident::text as replica_identity, coalesce(am.amname, '') as access_method,
-	c.reloptions as options, t.reloptions as toast_options,
-	coalesce(nullif(c.reloftype, 0)::regtype::text, '') as of_type,
-	case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) else '' end as partition_key,
-	case when c.relispartition then pg_catalog.pg_get_expr(c.relpartbound, c.oid) else '' end as partition_bound,
-	i.parents, c.relrowsecurity as row_security, c.relforcerowsecurity as force_security,
-	case when c.relkind in ('v', 'm') then pg_catalog.pg_get_viewdef(c.oid) else '' end as query,
-	c.relispopulated as populated, c.reltuples::float8 as rows,
-	c.relpages::int8 * current_setting('block_size')::int8 as bytes
+	c.relispartition as partition, c.relreplident::text as replica_identity, am.amname as access_method,
+	c.reloptions as options, (select t.reloptions from pg_catalog.pg_class t where t.oid = c.reltoastrelid) as toast_options,
+	nullif(c.reloftype, 0)::regtype::text as of_type,
+	case when c.relkind = 'p' then pg_catalog.pg_get_partkeydef(c.oid) end as partition_key,
+	case when c.relispartition then pg_catalog.pg_get_expr(c.relpartbound, c.oid) end as partition_bound,
+	(select array_agg(i.inhparent::int8 order by i.inhseqno) from pg_catalog.pg_inherits i where i.inhrelid = c.oid) as parents,
+	c.relrowsecurity as row_security, c.relforcerowsecurity as force_security,
+	case when c.relkind in ('v', 'm') then pg_catalog.pg_get_viewdef(c.oid) end as query,
+	c.relispopulated as populated
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_am am on am.oid = c.relam
-left join pg_catalog.pg_class t on t.oid = c.reltoastrelid
-left join (
-	select inhrelid, array_agg(inhparent order by inhseqno) as parents
-	from pg_catalog.pg_inherits
-	group by inhrelid
-) i on i.inhrelid = c.oid
 where c.relkind in ('r', 'p', 'v', 'm', 'f')
-	and `+userSchema+`
-order by n.nspname, c.relname`)
-	if err != nil {
-		return err
-	}
-	r.relations = make(map[uint32]*relation, len(rows))
-	for i := range rows {
-		t := &rows[i]
+	and ` + userSchema, more: []part{relationColumns}, parts: `
+		union all
+		select 2604, a.oid
+		from pg_catalog.pg_attrdef a
+		where a.adrelid = h.oid
+		union all
+		select 1247, t.oid
+		from pg_catalog.pg_class c
+		join pg_catalog.pg_type r on r.oid = c.reltype
+		join pg_catalog.pg_type t on t.oid in (r.oid, r.typarray)
+		where c.oid = h.oid
+		union all
+		select 2618, w.oid
+		from pg_catalog.pg_rewrite w
+		where w.ev_class = h.oid
+			and w.rulename = '_RETURN'`}
+
+func (r *reader) addRelations() {
+	r.relations = make(map[uint32]*relation, len(r.in.Relations))
+	list := slices.SortedFunc(slices.Values(r.in.Relations), func(a, b relation) int {
+		return cmp.Or(strings.Compare(a.Schema, b.Schema), strings.Compare(a.Name, b.Name))
+	})
+	for i := range list {
+		t := &list[i]
 		t.columns, t.defaults = r.columns[t.OID], map[int16]string{}
 		o := &Object{Kind: KindTable, Schema: t.Schema, Name: t.Name, OID: t.OID}
 		word := "table "
@@ -97,7 +104,6 @@ order by n.nspname, c.relname`)
 			r.addRowSecurity(t)
 		}
 	}
-	return nil
 }
 
 func (r *reader) renderView(t *relation) {
@@ -153,12 +159,11 @@ func (r *reader) addRefreshes() {
 }
 
 // renderTables makes the CREATE statements of tables, of which by now all parts are known.
-func (r *reader) renderTables(context.Context) error {
+func (r *reader) renderTables() {
 	for _, t := range r.tables {
 		r.renderTable(t)
 		r.addReplicaIdentity(t)
 	}
-	return nil
 }
 
 // renderTable makes a table with its columns, and with the defaults and checks that can stand there.
@@ -322,8 +327,10 @@ func (t *relation) describe() {
 	}
 	d.OID, d.Schema, d.Name = t.OID, t.Schema, t.Name
 	d.Partitioned, d.Partition, d.Unlogged = t.Kind == "p", t.Partition, t.Persistence == "u"
-	d.ReplicaIdentity = t.ReplicaIdentity[0]
-	d.Rows, d.Bytes = int64(t.Rows), t.Bytes
+	if len(t.ReplicaIdentity) == 1 {
+		d.ReplicaIdentity = t.ReplicaIdentity[0]
+	}
+	d.Rows, d.Bytes = -1, -1
 	d.head = "table"
 	if d.Unlogged {
 		d.head = "unlogged table"

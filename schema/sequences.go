@@ -1,27 +1,27 @@
 package schema
 
 import (
-	"context"
 	"fmt"
 )
 
-// readSequences reads sequences; those of identity columns become the identity of their column.
-func (r *reader) readSequences(ctx context.Context) error {
-	rows, err := query[struct {
-		OID          uint32
-		Schema, Name string
-		Type         string
-		Start        int64
-		Increment    int64
-		Minimum      int64
-		Maximum      int64
-		Cache        int64
-		Cycle        bool
-		Unlogged     bool
-		Identity     bool
-		OwnerTable   uint32
-		OwnerColumn  int16
-	}](ctx, r, `
+type sequenceRow struct {
+	OID         uint32 `json:",string"`
+	Schema      string
+	Name        string
+	Type        string
+	Start       int64
+	Increment   int64
+	Minimum     int64
+	Maximum     int64
+	Cache       int64
+	Cycle       bool
+	Unlogged    bool
+	Identity    bool
+	OwnerTable  uint32 `json:"owner_table,string"`
+	OwnerColumn int16  `json:"owner_column"`
+}
+
+var sequenceSource = source{class: inClass, part: "sequences", key: "c.oid", sql: `
 select c.oid, n.nspname as schema, c.relname as name, pg_catalog.format_type(s.seqtypid, null) as type,
 	s.seqstart as start, s.seqincrement as increment, s.seqmin as minimum, s.seqmax as maximum, s.seqcache as cache,
 	s.seqcycle as cycle, c.relpersistence = 'u' as unlogged, coalesce(d.deptype = 'i', false) as identity,
@@ -31,11 +31,11 @@ join pg_catalog.pg_class c on c.oid = s.seqrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_depend d
 	on d.classid = 1259 and d.objid = c.oid and d.refclassid = 1259 and d.refobjsubid > 0 and d.deptype in ('a', 'i')
-where `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, s := range rows {
+where ` + userSchema}
+
+// addSequences reads sequences; those of identity columns become the identity of their column.
+func (r *reader) addSequences() {
+	for _, s := range r.in.Sequences {
 		name, id := Quote(s.Schema, s.Name), ref{inClass, s.OID}
 		options := fmt.Sprintf("start with %d increment by %d minvalue %d maxvalue %d cache %d", s.Start, s.Increment, s.Minimum, s.Maximum, s.Cache)
 		if s.Cycle {
@@ -75,7 +75,7 @@ where `+userSchema)
 		}
 		n.parent = table.node
 		column := Quote(table.Schema, table.Name, owner.Name)
-		by := &Object{Kind: KindSequenceOwner, Schema: s.Schema, Name: s.Name, OID: s.OID, Definition: column,
+		by := &Object{Kind: KindSequenceOwner, Schema: s.Schema, Name: s.Name, Class: inClass, OID: s.OID, Definition: column,
 			Create: []string{"alter sequence " + name + " owned by " + column}}
 		if owned := r.add(by, ref{}, ""); owned != nil {
 			owned.parent = table.node
@@ -83,5 +83,4 @@ where `+userSchema)
 			owned.needs(table.node)
 		}
 	}
-	return nil
 }

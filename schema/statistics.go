@@ -1,28 +1,28 @@
 package schema
 
 import (
-	"context"
 	"fmt"
 )
 
-// readStatistics reads extended statistics.
-func (r *reader) readStatistics(ctx context.Context) error {
-	rows, err := query[struct {
-		OID          uint32
-		Table        uint32 `db:"table_oid"`
-		Schema, Name string
-		Definition   string
-		Target       int
-	}](ctx, r, `
+type statisticsRow struct {
+	OID        uint32 `json:",string"`
+	Table      uint32 `json:"table_oid,string"`
+	Schema     string
+	Name       string
+	Definition string
+	Target     int
+}
+
+var statisticsSource = source{class: inStatistics, part: "statistics", key: "s.oid", table: "s.stxrelid", sql: `
 select s.oid, s.stxrelid as table_oid, n.nspname as schema, s.stxname as name, pg_catalog.pg_get_statisticsobjdef(s.oid) as definition,
 	coalesce(s.stxstattarget, -1)::int as target
 from pg_catalog.pg_statistic_ext s
 join pg_catalog.pg_namespace n on n.oid = s.stxnamespace
-where `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, s := range rows {
+where ` + userSchema}
+
+// addStatistics reads extended statistics.
+func (r *reader) addStatistics() {
+	for _, s := range r.in.Statistics {
 		t := r.relations[s.Table]
 		if t == nil {
 			continue
@@ -40,5 +40,4 @@ where `+userSchema)
 			n.needs(t.node)
 		}
 	}
-	return nil
 }

@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"context"
 	"strings"
 )
 
@@ -22,25 +21,25 @@ func firing(o *Object, state, disable string) {
 	}
 }
 
-// readRules reads the rules that are not the making of a view.
-func (r *reader) readRules(ctx context.Context) error {
-	rows, err := query[struct {
-		OID        uint32
-		Table      uint32 `db:"table_oid"`
-		Name       string
-		Definition string
-		State      string
-	}](ctx, r, `
+type ruleRow struct {
+	OID        uint32 `json:",string"`
+	Table      uint32 `json:"table_oid,string"`
+	Name       string
+	Definition string
+	State      string
+}
+
+var ruleSource = source{class: inRewrite, part: "rules", key: "w.oid", table: "w.ev_class", sql: `
 select w.oid, w.ev_class as table_oid, w.rulename as name, pg_catalog.pg_get_ruledef(w.oid) as definition, w.ev_enabled::text as state
 from pg_catalog.pg_rewrite w
 join pg_catalog.pg_class c on c.oid = w.ev_class
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where w.rulename <> '_RETURN'
-	and `+userSchema)
-	if err != nil {
-		return err
-	}
-	for _, w := range rows {
+	and ` + userSchema}
+
+// addRules reads the rules that are not the making of a view.
+func (r *reader) addRules() {
+	for _, w := range r.in.Rules {
 		t := r.relations[w.Table]
 		if t == nil {
 			continue
@@ -50,20 +49,20 @@ where w.rulename <> '_RETURN'
 		firing(o, w.State, "alter table "+t.quoted()+" disable rule "+name)
 		r.addPart(o, ref{inRewrite, w.OID}, "rule "+name+" on "+t.quoted(), t)
 	}
-	return nil
 }
 
-func (r *reader) readTriggers(ctx context.Context) error {
-	rows, err := query[struct {
-		OID         uint32
-		Table       uint32 `db:"table_oid"`
-		Name        string
-		Definition  string
-		State       string
-		Parent      uint32
-		ParentState string
-		Constraint  uint32 `db:"constraint_oid"`
-	}](ctx, r, `
+type triggerRow struct {
+	OID         uint32 `json:",string"`
+	Table       uint32 `json:"table_oid,string"`
+	Name        string
+	Definition  string
+	State       string
+	Parent      uint32 `json:",string"`
+	ParentState string `json:"parent_state"`
+	Constraint  uint32 `json:"constraint_oid,string"`
+}
+
+var triggerSource = source{class: inTrigger, part: "triggers", key: "t.oid", table: "t.tgrelid", sql: `
 select t.oid, t.tgrelid as table_oid, t.tgname as name, pg_catalog.pg_get_triggerdef(t.oid) as definition, t.tgenabled::text as state,
 	t.tgparentid as parent, coalesce(p.tgenabled::text, '') as parent_state, t.tgconstraint as constraint_oid
 from pg_catalog.pg_trigger t
@@ -74,12 +73,14 @@ join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace
 left join pg_catalog.pg_trigger p on p.oid = t.tgparentid
 where fn.nspname <> 'bridge'
 	and (not t.tgisinternal or t.tgparentid <> 0 and not coalesce(p.tgisinternal, true))
-	and `+userSchema+`
-order by t.oid`)
-	if err != nil {
-		return err
-	}
-	for _, g := range rows {
+	and ` + userSchema, parts: `
+		union all
+		select 2606, t.tgconstraint
+		from pg_catalog.pg_trigger t
+		where t.oid = h.oid`}
+
+func (r *reader) addTriggers() {
+	for _, g := range r.in.Triggers {
 		t := r.relations[g.Table]
 		if t == nil {
 			continue
@@ -106,5 +107,4 @@ order by t.oid`)
 			}
 		}
 	}
-	return nil
 }

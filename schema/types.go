@@ -1,73 +1,92 @@
 package schema
 
 import (
-	"context"
 	"strings"
 )
 
-// readTypes reads the types that are made by CREATE TYPE and CREATE DOMAIN. Row types, array types and multiranges come
-// with what they are made for.
-func (r *reader) readTypes(ctx context.Context) error {
-	rows, err := query[struct {
-		OID          uint32
-		Schema, Name string
-		Kind         string // typtype
-		Labels       []string
-		Attributes   []string
-		Base         string // of domains
-		Collation    string
-		NotNull      bool
-		Default      string
-		RangeOptions []string
-		Canonical    bool
-	}](ctx, r, `
-select t.oid, n.nspname as schema, t.typname as name, t.typtype::text as kind, e.labels, a.attributes,
-	coalesce(pg_catalog.format_type(nullif(t.typbasetype, 0), t.typtypmod), '') as base,
-	case when t.typtype = 'd' and t.typcollation <> b.typcollation then t.typcollation::regcollation::text else '' end as collation,
-	t.typnotnull as not_null, coalesce(t.typdefault, '') as default,
-	coalesce(r.rngcanonical <> 0, false) as canonical,
+type typeRow struct {
+	OID          uint32 `json:",string"`
+	Schema       string
+	Name         string
+	Kind         string // typtype
+	Labels       []string
+	Attributes   []string
+	Base         string // of domains
+	Collation    string
+	NotNull      bool `json:"not_null"`
+	Default      string
+	RangeOptions []string `json:"range_options"`
+	Canonical    bool
+}
+
+var typeSource = source{class: inType, part: "types", key: "t.oid", sql: `
+select t.oid, n.nspname as schema, t.typname as name, t.typtype::text as kind,
+	(select array_agg(e.enumlabel::text order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = t.oid) as labels,
+	(
+		select array_agg(pg_catalog.quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
+			|| case when a.attcollation <> at.typcollation and a.attcollation <> 0 then ' collate ' || a.attcollation::regcollation::text else '' end
+			order by a.attnum)
+		from pg_catalog.pg_attribute a
+		join pg_catalog.pg_type at on at.oid = a.atttypid
+		where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped) as attributes,
+	pg_catalog.format_type(nullif(t.typbasetype, 0), t.typtypmod) as base,
+	case when t.typtype = 'd' and t.typcollation <> b.typcollation then t.typcollation::regcollation::text end as collation,
+	t.typnotnull as not_null, t.typdefault as default, r.rngcanonical <> 0 as canonical,
 	case when r.rngtypid is not null then array_remove(array[
 		'subtype = ' || pg_catalog.format_type(r.rngsubtype, null),
 		case when not o.opcdefault then 'subtype_opclass = ' || pg_catalog.quote_ident(onsp.nspname) || '.' || pg_catalog.quote_ident(o.opcname) end,
 		case when r.rngcollation <> 0 and r.rngcollation <> st.typcollation then 'collation = ' || r.rngcollation::regcollation::text end,
 		case when r.rngsubdiff <> 0 then 'subtype_diff = ' || r.rngsubdiff::regproc::text end,
 		'multirange_type_name = ' || r.rngmultitypid::regtype::text
-	], null) else array[]::text[] end as range_options
+	], null) end as range_options
 from pg_catalog.pg_type t
 join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 left join pg_catalog.pg_type b on b.oid = t.typbasetype
-left join pg_catalog.pg_class c on c.oid = t.typrelid
+left join pg_catalog.pg_class c on c.oid = t.typrelid and c.relkind = 'c'
 left join pg_catalog.pg_range r on r.rngtypid = t.oid
 left join pg_catalog.pg_type st on st.oid = r.rngsubtype
 left join pg_catalog.pg_opclass o on o.oid = r.rngsubopc
 left join pg_catalog.pg_namespace onsp on onsp.oid = o.opcnamespace
-left join (
-	select enumtypid, array_agg(enumlabel::text order by enumsortorder) as labels
-	from pg_catalog.pg_enum
-	group by enumtypid
-) e on e.enumtypid = t.oid
-left join (
-	select a.attrelid, array_agg(pg_catalog.quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
-		|| case when a.attcollation <> t.typcollation and a.attcollation <> 0 then ' collate ' || a.attcollation::regcollation::text else '' end
-		order by a.attnum) as attributes
-	from pg_catalog.pg_attribute a
-	join pg_catalog.pg_class c on c.oid = a.attrelid and c.relkind = 'c'
-	join pg_catalog.pg_type t on t.oid = a.atttypid
-	where a.attnum > 0 and not a.attisdropped
-	group by a.attrelid
-) a on a.attrelid = t.typrelid
 where t.typtype in ('b', 'p', 'c', 'd', 'e', 'r')
-	and (t.typtype <> 'c' or c.relkind = 'c')
+	and (t.typtype <> 'c' or c.oid is not null)
 	and not (t.typtype = 'b' and t.typelem <> 0 and t.typcategory = 'A')
-	and `+userSchema)
-	if err != nil {
-		return err
+	and ` + userSchema, more: []part{{"domain_constraints", `
+	select c.oid, c.contypid as type, c.conname as name, pg_catalog.pg_get_constraintdef(c.oid) as definition, c.convalidated as valid
+	from pg_catalog.pg_constraint c
+	where c.contypid = h.oid
+		and c.contype = 'c'
+	order by c.conname`}, {"columns", `
+	select a.attrelid as relation, a.attnum as num, a.attname as name
+	from pg_catalog.pg_type t
+	join pg_catalog.pg_attribute a on a.attrelid = t.typrelid
+	where t.oid = h.oid
+		and not a.attisdropped
+	order by a.attnum`}}, parts: `
+		union all
+		select 2606, c.oid
+		from pg_catalog.pg_constraint c
+		where c.contypid = h.oid
+		union all
+		(
+			with recursive part(class, oid) as (
+				select 1247::oid, h.oid
+				union
+				select d.classid, d.objid
+				from part p
+				join pg_catalog.pg_depend d on d.refclassid = p.class and d.refobjid = p.oid
+				where d.deptype = 'i'
+			)
+			select class, oid from part
+		)`}
+
+// addTypes adds the types that are made by CREATE TYPE and CREATE DOMAIN. Row types, array types and multiranges come
+// with what they are made for.
+func (r *reader) addTypes() {
+	domains := map[uint32][]domainConstraint{}
+	for _, c := range r.in.DomainConstraints {
+		domains[c.Type] = append(domains[c.Type], c)
 	}
-	domains, err := r.readDomainConstraints(ctx)
-	if err != nil {
-		return err
-	}
-	for _, t := range rows {
+	for _, t := range r.in.Types {
 		name := Quote(t.Schema, t.Name)
 		o := &Object{Kind: KindType, Schema: t.Schema, Name: t.Name, OID: t.OID}
 		word := "type "
@@ -125,29 +144,12 @@ where t.typtype in ('b', 'p', 'c', 'd', 'e', 'r')
 			n.uncovered = true // base types need functions in C; shell types are not finished
 		}
 	}
-	return nil
 }
 
 type domainConstraint struct {
-	OID        uint32
-	Type       uint32
+	OID        uint32 `json:",string"`
+	Type       uint32 `json:",string"`
 	Name       string
 	Definition string
 	Valid      bool
-}
-
-func (r *reader) readDomainConstraints(ctx context.Context) (map[uint32][]domainConstraint, error) {
-	rows, err := query[domainConstraint](ctx, r, `
-select c.oid, c.contypid as type, c.conname as name, pg_catalog.pg_get_constraintdef(c.oid) as definition, c.convalidated as valid
-from pg_catalog.pg_constraint c
-join pg_catalog.pg_namespace n on n.oid = c.connamespace
-where c.contypid <> 0
-	and c.contype = 'c'
-	and `+userSchema+`
-order by c.conname`)
-	byType := map[uint32][]domainConstraint{}
-	for _, c := range rows {
-		byType[c.Type] = append(byType[c.Type], c)
-	}
-	return byType, err
 }

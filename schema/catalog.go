@@ -1,0 +1,331 @@
+package schema
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgbridge/pgbridge/change"
+)
+
+// Entry is what the catalogs say of one object and of its parts, which have no entry of their own: the columns and
+// defaults of a table, the constraints of a domain, the rule that makes a view.
+type Entry struct {
+	Address change.Address
+	Kind    string // as pg_identify_object names it: "table", "foreign table", "operator class"
+	Name    string // its identity there, qualified: "public.t", "t_pkey on public.t"
+	Text    string // the JSON that the server wrote; the same text each time for the same catalogs
+}
+
+// Catalog is an image of the catalogs of one database: what a Model is made of, object by object.
+// The entry at Address{} is the server's.
+type Catalog map[change.Address]Entry
+
+// record is an entry's text as data.
+type record struct {
+	Class *uint32
+	OID   *uint32
+	Kind  string
+	Name  string
+	Rows  rows
+}
+
+func (r *record) address() change.Address { return change.Address{Class: *r.Class, OID: *r.OID} }
+
+// rows holds the rows of entries, of one or of many, by the names that the sources give them.
+type rows struct {
+	Server            []serverRow
+	Depends           []dependRow
+	Comments          []commentRow
+	Schemas           []schemaRow
+	Extensions        []extensionRow
+	Collations        []collationRow
+	Types             []typeRow
+	DomainConstraints []domainConstraint `json:"domain_constraints"`
+	Functions         []functionRow
+	Aggregates        []aggregateRow
+	Operators         []operatorRow
+	Casts             []castRow
+	Families          []familyRow
+	Classes           []classRow
+	Members           []memberRow
+	TextSearch        []textSearchRow `json:"text_search"`
+	Relations         []relation
+	Columns           []column
+	Sequences         []sequenceRow
+	Constraints       []constraintRow
+	Indexes           []indexRow
+	Rules             []ruleRow
+	Triggers          []triggerRow
+	Policies          []policyRow
+	Statistics        []statisticsRow
+	Others            []otherRow
+}
+
+func (r *rows) add(more *rows) {
+	r.Server = append(r.Server, more.Server...)
+	r.Depends = append(r.Depends, more.Depends...)
+	r.Comments = append(r.Comments, more.Comments...)
+	r.Schemas = append(r.Schemas, more.Schemas...)
+	r.Extensions = append(r.Extensions, more.Extensions...)
+	r.Collations = append(r.Collations, more.Collations...)
+	r.Types = append(r.Types, more.Types...)
+	r.DomainConstraints = append(r.DomainConstraints, more.DomainConstraints...)
+	r.Functions = append(r.Functions, more.Functions...)
+	r.Aggregates = append(r.Aggregates, more.Aggregates...)
+	r.Operators = append(r.Operators, more.Operators...)
+	r.Casts = append(r.Casts, more.Casts...)
+	r.Families = append(r.Families, more.Families...)
+	r.Classes = append(r.Classes, more.Classes...)
+	r.Members = append(r.Members, more.Members...)
+	r.TextSearch = append(r.TextSearch, more.TextSearch...)
+	r.Relations = append(r.Relations, more.Relations...)
+	r.Columns = append(r.Columns, more.Columns...)
+	r.Sequences = append(r.Sequences, more.Sequences...)
+	r.Constraints = append(r.Constraints, more.Constraints...)
+	r.Indexes = append(r.Indexes, more.Indexes...)
+	r.Rules = append(r.Rules, more.Rules...)
+	r.Triggers = append(r.Triggers, more.Triggers...)
+	r.Policies = append(r.Policies, more.Policies...)
+	r.Statistics = append(r.Statistics, more.Statistics...)
+	r.Others = append(r.Others, more.Others...)
+}
+
+type serverRow struct {
+	Version int // server_version_num
+}
+
+// ParseEntry reads an entry's text, which may come from anywhere.
+func ParseEntry(text string) (Entry, error) {
+	r, err := parseRecord(text)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{Address: r.address(), Kind: r.Kind, Name: r.Name, Text: text}, nil
+}
+
+func parseRecord(text string) (*record, error) {
+	var r record
+	if err := json.Unmarshal([]byte(text), &r); err != nil {
+		return nil, fmt.Errorf("parse a catalog entry: %w", err)
+	}
+	switch {
+	case r.Class == nil || r.OID == nil || r.Kind == "":
+		return nil, errors.New("parse a catalog entry: no class, oid or kind")
+	case (*r.Class == 0) != (*r.OID == 0):
+		return nil, fmt.Errorf("parse a catalog entry: %s is no address", r.address())
+	}
+	return &r, nil
+}
+
+// serverEntry reads the entry of the server.
+const serverEntry = `
+select json_build_object('class', 0, 'oid', 0, 'kind', 'server', 'name', '',
+	'rows', json_build_object('server', json_build_array(json_build_object(
+		'version', pg_catalog.current_setting('server_version_num')::int))))`
+
+// source is a query for entries. One text serves to read all of them, and to read some by their OIDs.
+type source struct {
+	class uint32
+	part  string // what its row, one for each entry, is called among the entry's rows
+	sql   string // gives the rows, with a column oid; it ends in a where clause
+	key   string // what the column oid is in that clause
+	table string // likewise the OID of the table that the object belongs to, if it does
+	more  []part // further rows
+	parts string // a query for class and oid of parts that have no entry: their dependencies stand in this one
+}
+
+// part is a query for further rows of the entry whose row is h.
+type part struct{ name, sql string }
+
+// sources are the queries for all entries but the server's, for servers of a major version.
+func sources(major int) []source {
+	list := []source{
+		schemaSource, extensionSource, collationSource(major), typeSource, functionSource, aggregateSource, operatorSource,
+		castSource, familySource, classSource, relationSource, sequenceSource, constraintSource, indexSource, ruleSource,
+		triggerSource, policySource, statisticsSource,
+	}
+	list = append(list, textSearchSources...)
+	return append(list, otherSources...)
+}
+
+// query returns the text that reads entries. It gives null for an object that is gone by now: the functions that render
+// definitions look at the catalogs of now, not of the transaction.
+func (s source) query(condition string) string {
+	// Members of extensions come with their extension, and so does what they are made of.
+	where := "\n" + notMember(s.class, s.key)
+	if s.table != "" {
+		where += "\n" + notMember(inClass, s.table)
+	}
+	if condition != "" {
+		where += "\n\tand " + s.key + " " + condition
+	}
+	more := append([]part{}, s.more...)
+	more = append(more, part{"comments", ownComments(s.class)}, part{"depends", s.depends()})
+	var rows strings.Builder
+	fmt.Fprintf(&rows, "\n\t'%s', json_build_array(row_to_json(h))", s.part)
+	for _, p := range more {
+		fmt.Fprintf(&rows, ",\n\t'%s', (select json_agg(row_to_json(q)) from (%s\n) q)", p.name, p.sql)
+	}
+	return fmt.Sprintf(`
+select case when i.identity is not null then json_strip_nulls(json_build_object(
+	'class', %[1]d, 'oid', h.oid::int8, 'kind', i.type, 'name', i.identity, 'rows', json_build_object(%[2]s))) end as entry
+from (%[3]s%[4]s
+offset 0) h
+cross join lateral pg_catalog.pg_identify_object(%[1]d, h.oid, 0) i
+order by h.oid`, s.class, rows.String(), s.sql, where)
+}
+
+func notMember(class uint32, oid string) string {
+	return fmt.Sprintf("\tand not exists (select from pg_catalog.pg_depend member where member.classid = %d and member.objid = %s and member.deptype = 'e')", class, oid)
+}
+
+// CaptureFunction returns the definition of bridge.catalog(classes oid[], oids oid[]) for a master of a major version.
+// It gives the entries of those addresses that have one, in the order of class and OID, with texts as ReadCatalog's.
+func CaptureFunction(major int) string {
+	byClass := map[uint32][]string{0: {serverEntry}}
+	for _, s := range sources(major) {
+		byClass[s.class] = append(byClass[s.class], s.query("= any (v_oids)"))
+	}
+	var b strings.Builder
+	b.WriteString("create or replace function bridge.catalog(classes oid[], oids oid[]) returns setof json\nlanguage plpgsql")
+	for _, s := range pinned {
+		fmt.Fprintf(&b, "\nset %s = %s", s.name, s.value)
+	}
+	// A plan for any OIDs is as good as one for these, and is made once for a session.
+	b.WriteString(`
+set plan_cache_mode = force_generic_plan
+as $capture$
+#variable_conflict use_column
+declare
+	v_class oid;
+	v_oids oid[];
+begin
+	for v_class, v_oids in
+		select given.class, pg_catalog.array_agg(distinct given.oid)
+		from rows from (pg_catalog.unnest(classes), pg_catalog.unnest(oids)) as given (class, oid)
+		group by given.class
+		order by given.class
+	loop
+		case v_class`)
+	for _, class := range slices.Sorted(maps.Keys(byClass)) {
+		fmt.Fprintf(&b, "\nwhen %d then", class)
+		all := strings.Join(byClass[class], "\nunion all")
+		if len(byClass[class]) == 1 {
+			fmt.Fprintf(&b, "\nreturn query select q.entry from (%s\n) q (entry) where q.entry is not null;", all)
+			continue
+		}
+		for _, sql := range byClass[class] {
+			fmt.Fprintf(&b, "\nreturn query select q.entry from (%s\n) q (entry) where q.entry is not null;", sql)
+		}
+	}
+	b.WriteString(`
+		else null;
+		end case;
+	end loop;
+end
+$capture$;
+`)
+	return b.String()
+}
+
+// ReadCatalog returns the entries of all that is the user's, under the terms of Read.
+func ReadCatalog(ctx context.Context, conn *pgx.Conn) (Catalog, error) {
+	var c Catalog
+	err := pinnedRead(ctx, conn, func() (err error) {
+		c, err = readCatalog(ctx, conn)
+		return err
+	})
+	return c, err
+}
+
+func readCatalog(ctx context.Context, conn *pgx.Conn) (Catalog, error) {
+	texts, err := query(ctx, conn, serverEntry, pgx.RowTo[string])
+	if err != nil {
+		return nil, fmt.Errorf("server: %w", err)
+	}
+	server, err := parseRecord(texts[0])
+	if err != nil {
+		return nil, err
+	}
+	major := server.Rows.Server[0].Version / 10000
+	if major < 14 {
+		return nil, errors.New("PostgreSQL before 14 is not supported")
+	}
+	for _, s := range sources(major) {
+		more, err := query(ctx, conn, s.query(""), pgx.RowTo[string])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.part, err)
+		}
+		texts = append(texts, more...)
+	}
+	c := make(Catalog, len(texts))
+	for _, text := range texts {
+		e, err := ParseEntry(text)
+		if err != nil {
+			return nil, err
+		}
+		c[e.Address] = e
+	}
+	return c, nil
+}
+
+// query returns the rows of sql. Null does not go into a string: then something was dropped since the transaction began.
+func query[T any](ctx context.Context, conn *pgx.Conn, sql string, to pgx.RowToFunc[T]) ([]T, error) {
+	// Not prepared: each of these is asked once, and the connection is the caller's.
+	rows, err := conn.Query(ctx, sql, pgx.QueryExecModeExec)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, to)
+}
+
+// FromCatalog renders the model that Read would have returned when the catalogs were as the image has them, but for the
+// planner's estimates, which are -1, and for what is not in an image: event triggers and large objects.
+func FromCatalog(c Catalog, opt Options) (*Model, error) { return new(Renderer).Model(c, opt) }
+
+// Renderer renders models of a catalog again and again. It keeps what it has parsed of the last image, so that an entry
+// whose text is the same is not parsed again. The zero value is ready; it is not for concurrent use.
+type Renderer struct {
+	records map[string]*record // by text
+}
+
+// Model is FromCatalog.
+func (d *Renderer) Model(c Catalog, opt Options) (*Model, error) {
+	records := make(map[string]*record, len(c))
+	list := make([]*record, 0, len(c))
+	for address, e := range c {
+		r := d.records[e.Text]
+		if r == nil {
+			var err error
+			if r, err = parseRecord(e.Text); err != nil {
+				return nil, fmt.Errorf("%s %s: %w", address, e.Name, err)
+			}
+		}
+		if r.address() != address {
+			return nil, fmt.Errorf("%s %s: the entry is that of %s", address, e.Name, r.address())
+		}
+		records[e.Text] = r
+		list = append(list, r)
+	}
+	d.records = records
+	slices.SortFunc(list, func(a, b *record) int { return cmp.Or(cmp.Compare(*a.Class, *b.Class), cmp.Compare(*a.OID, *b.OID)) })
+	in := &rows{}
+	for _, r := range list {
+		in.add(&r.Rows)
+	}
+	if len(in.Server) != 1 {
+		return nil, errors.New("the catalog has no entry of its server")
+	}
+	m, err := render(in, opt)
+	if err != nil {
+		return nil, fmt.Errorf("render schema: %w", err)
+	}
+	return m, nil
+}
