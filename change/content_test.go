@@ -39,6 +39,7 @@ var records = []struct {
 	{"truncate_restart_identity", change.Change{Op: change.Truncate, Relations: []uint32{1}, RestartIdentity: true}},
 	{"truncate_all_options", change.Change{Op: change.Truncate, Relations: []uint32{1, 2}, Cascade: true, RestartIdentity: true}},
 	{"evolve", change.Change{Op: change.Evolve, Model: change.Checksum{0: 0xab, 31: 0xcd}}},
+	{"rows", change.Change{Op: change.Rows, Relation: 16384, Why: change.Rewritten}},
 }
 
 // encode is the other direction of Reader.Next.
@@ -54,6 +55,8 @@ func encode(b []byte, c *change.Change) []byte {
 		return change.AppendTruncate(b, c.Relations, c.Cascade, c.RestartIdentity)
 	case change.Evolve:
 		return change.AppendEvolve(b, c.Model)
+	case change.Rows:
+		return change.AppendRows(b, c.Relation, c.Why)
 	}
 	panic("encode " + c.Op.String())
 }

@@ -118,9 +118,9 @@ func parseLine(t *testing.T, line string) []byte {
 	case "type":
 		return b.typ()
 	case "message":
-		return b.message(true, words[0], words[1])
+		return b.message(true, words[0], strings.Join(words[1:], " "))
 	case "message!":
-		return b.message(false, words[0], words[1])
+		return b.message(false, words[0], strings.Join(words[1:], " "))
 	case "raw":
 		raw, err := hex.DecodeString(rest)
 		if err != nil {
@@ -202,8 +202,13 @@ func showTx(out *strings.Builder, tx *Tx, known map[change.Checksum]*change.Mode
 			return err
 		}
 		switch c.Op {
+		case change.Rows:
+			fmt.Fprintf(out, "  rows of %d: %s\n", c.Relation, c.Why)
 		case change.Evolve:
 			out.WriteString("  evolve:")
+			for _, e := range known[c.Model].Entries() {
+				fmt.Fprintf(out, " %s %s", e.Address, e.Name)
+			}
 			for _, rel := range known[c.Model].Relations() {
 				fmt.Fprintf(out, " %d %s", rel.OID, rel)
 				var columns []string

@@ -41,7 +41,7 @@ func (t *Target) rendered(m *change.Model) (*schema.Model, error) {
 	for _, e := range m.Entries() {
 		catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
 	}
-	rendered, err := schema.FromCatalog(catalog, schema.Options{Target: t.version, Table: t.o.Tables})
+	rendered, err := t.renderer.Model(catalog, schema.Options{Target: t.version, Table: t.o.Tables})
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Checksum(), err)
 	}
@@ -125,7 +125,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if len(plan.First) > 0 && !t.done[to.Checksum()] {
 		return &ahead{to.Checksum(), plan.First}
 	}
-	for _, s := range plan.Statements {
+	for _, s := range plan.Then {
 		sql := s.SQL
 		if r.incomplete() && s.Object.Kind == schema.KindForeignKey && strings.HasPrefix(sql, "alter table only") &&
 			strings.Contains(sql, " add constraint ") && !strings.HasSuffix(sql, "not valid") {

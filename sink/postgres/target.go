@@ -50,9 +50,10 @@ type Target struct {
 	parsed     int                // statements prepared so far; names them
 
 	models   sink.Models
-	modelSum change.Checksum                 // of the model in force at the position
-	reduced  bool                            // what a new replica gets last is not made yet
-	version  int                             // major version of the replica's server
+	modelSum change.Checksum // of the model in force at the position
+	reduced  bool            // what a new replica gets last is not made yet
+	version  int             // major version of the replica's server
+	renderer schema.Renderer
 	schemas  map[*change.Model]*schema.Model // the last ones that were needed
 	done     map[change.Checksum]bool        // models for which goAhead was called
 	settling map[uint32]uint64               // by OID: transactions below this xid may have written before the table was published
