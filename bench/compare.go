@@ -38,7 +38,9 @@ var comparisons = []comparison{
 	{"copy", "initial copy of a table, schema and primary key included",
 		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) { return b.initialCopy(ctx) }},
 	{"ddl", "200 changes of the schema among 2,000 tables on the master: with the bridge's event triggers, against without",
-		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) { return b.schemaChanges(ctx) }},
+		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) {
+			return b.schemaChanges(ctx)
+		}},
 	{"evolve", "the same on a replica that was down, against the time that the master took",
 		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) { return b.evolving(ctx) }},
 }
