@@ -24,6 +24,7 @@ type column struct {
 	Options     []string
 	DefaultOID  uint32 `db:"default_oid"`
 	Expression  string // of the default or the generated column
+	Missing     *string
 
 	notNull notNull // of servers that keep it as a constraint
 }
@@ -43,7 +44,9 @@ select a.attrelid as relation, a.attnum as num, a.attname as name, a.atttypid as
 	a.attnotnull as not_null, a.attgenerated::text as generated, a.attidentity::text as identity, a.attislocal as local,
 	case when a.attstorage <> t.typstorage then a.attstorage::text else '' end as storage,
 	a.attcompression::text as compression, coalesce(a.attstattarget, -1)::int as statistics, a.attoptions as options,
-	coalesce(d.oid, 0) as default_oid, case when d.oid is null then '' else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as expression
+	coalesce(d.oid, 0) as default_oid,
+	case when a.atthasmissing then (a.attmissingval::text::text[])[1] end as missing,
+	case when d.oid is null then '' else pg_catalog.pg_get_expr(d.adbin, d.adrelid) end as expression
 from pg_catalog.pg_attribute a
 join pg_catalog.pg_class c on c.oid = a.attrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -211,7 +214,7 @@ func (c *column) describe() Column {
 	}
 	return Column{
 		Name: c.Name, Num: c.Num, Type: c.Type, TypeOID: c.TypeOID, NotNull: c.requiresValue(),
-		Generated: generatedWords[c.Generated], Identity: identityWords[c.Identity], Definition: d,
+		Generated: generatedWords[c.Generated], Identity: identityWords[c.Identity], Definition: d, Missing: c.Missing, column: c,
 	}
 }
 

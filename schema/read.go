@@ -85,11 +85,11 @@ func read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
 		{"schemas", r.readSchemas},
 		{"extensions", r.readExtensions},
 		{"collations", r.readCollations},
+		{"columns", r.readColumns},
 		{"types", r.readTypes},
 		{"functions", r.readFunctions},
 		{"aggregates", r.readAggregates},
 		{"operators", r.readOperators},
-		{"columns", r.readColumns},
 		{"relations", r.readRelations},
 		{"sequences", r.readSequences},
 		{"defaults", r.readDefaults},
@@ -110,7 +110,7 @@ func read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
 			return nil, fmt.Errorf("%s: %w", step.what, err)
 		}
 	}
-	m := &Model{Version: version, NotCovered: r.notCovered}
+	m := &Model{Version: version, NotCovered: r.notCovered, target: r.target}
 	r.graph.connect()
 	m.LeftOut = r.graph.leaveOut()
 	r.addRefreshes()

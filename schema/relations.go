@@ -324,6 +324,7 @@ func (t *relation) describe() {
 	d.Partitioned, d.Partition, d.Unlogged = t.Kind == "p", t.Partition, t.Persistence == "u"
 	d.ReplicaIdentity = t.ReplicaIdentity[0]
 	d.Rows, d.Bytes = int64(t.Rows), t.Bytes
+	d.relation = t
 	d.head = "table"
 	if d.Unlogged {
 		d.head = "unlogged table"

@@ -13,6 +13,8 @@ func (r *reader) readTypes(ctx context.Context) error {
 		Schema, Name string
 		Kind         string // typtype
 		Labels       []string
+		LabelOIDs    []uint32 `db:"label_oids"`
+		Relation     uint32
 		Attributes   []string
 		Base         string // of domains
 		Collation    string
@@ -21,7 +23,7 @@ func (r *reader) readTypes(ctx context.Context) error {
 		RangeOptions []string
 		Canonical    bool
 	}](ctx, r, `
-select t.oid, n.nspname as schema, t.typname as name, t.typtype::text as kind, e.labels, a.attributes,
+select t.oid, n.nspname as schema, t.typname as name, t.typtype::text as kind, e.labels, e.label_oids, a.attributes, t.typrelid as relation,
 	coalesce(pg_catalog.format_type(nullif(t.typbasetype, 0), t.typtypmod), '') as base,
 	case when t.typtype = 'd' and t.typcollation <> b.typcollation then t.typcollation::regcollation::text else '' end as collation,
 	t.typnotnull as not_null, coalesce(t.typdefault, '') as default,
@@ -42,7 +44,7 @@ left join pg_catalog.pg_type st on st.oid = r.rngsubtype
 left join pg_catalog.pg_opclass o on o.oid = r.rngsubopc
 left join pg_catalog.pg_namespace onsp on onsp.oid = o.opcnamespace
 left join (
-	select enumtypid, array_agg(enumlabel::text order by enumsortorder) as labels
+	select enumtypid, array_agg(enumlabel::text order by enumsortorder) as labels, array_agg(oid order by enumsortorder) as label_oids
 	from pg_catalog.pg_enum
 	group by enumtypid
 ) e on e.enumtypid = t.oid
@@ -83,10 +85,14 @@ where t.typtype in ('b', 'p', 'c', 'd', 'e', 'r')
 			labels := make([]string, len(t.Labels))
 			for i, label := range t.Labels {
 				labels[i] = literal(label)
+				o.parts = append(o.parts, part{id: t.LabelOIDs[i], name: label})
 			}
 			o.Definition = "enum (" + strings.Join(labels, ", ") + ")"
 			o.Create = []string{"create type " + name + " as " + o.Definition}
 		case "c":
+			for _, c := range r.columns[t.Relation] {
+				o.parts = append(o.parts, part{id: uint32(c.Num), name: c.Name, text: c.Type + c.collation()})
+			}
 			o.Definition = "(" + strings.Join(t.Attributes, ", ") + ")"
 			o.Create = []string{"create type " + name + " as " + o.Definition}
 		case "r":
@@ -97,6 +103,7 @@ where t.typtype in ('b', 'p', 'c', 'd', 'e', 'r')
 			o.Definition = "range (" + strings.Join(t.RangeOptions, ", ") + ")"
 			o.Create = []string{"create type " + name + " as " + o.Definition}
 		case "d":
+			o.domain = &domain{base: t.Base, byDefault: t.Default, notNull: t.NotNull}
 			o.Definition = "domain " + t.Base
 			if t.Collation != "" {
 				o.Definition += " collate " + t.Collation
@@ -112,6 +119,7 @@ where t.typtype in ('b', 'p', 'c', 'd', 'e', 'r')
 			for _, c := range domains[t.OID] {
 				r.graph.byRef[ref{inConstraint, c.OID}] = n
 				n.address[ref{inConstraint, c.OID}] = "constraint " + Quote(c.Name) + " on domain " + name
+				o.parts = append(o.parts, part{id: c.OID, name: c.Name, text: c.Definition})
 				text := " constraint " + Quote(c.Name) + " " + c.Definition
 				o.Definition += text
 				if c.Valid {
