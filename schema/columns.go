@@ -23,6 +23,7 @@ type column struct {
 	Options     []string
 	DefaultOID  uint32 `json:"default_oid,string"`
 	Expression  string // of the default or the generated column
+	Missing     *string
 
 	notNull notNull // of servers that keep it as a constraint
 }
@@ -42,6 +43,7 @@ var relationColumns = part{"columns", `
 		nullif(a.attnotnull, false) as not_null, nullif(a.attgenerated::text, '') as generated, nullif(a.attidentity::text, '') as identity,
 		a.attislocal as local, case when a.attstorage <> t.typstorage then a.attstorage::text end as storage,
 		nullif(a.attcompression::text, '') as compression, nullif(a.attstattarget, -1)::int as statistics, a.attoptions as options,
+		case when a.atthasmissing then (a.attmissingval::text::text[])[1] end as missing,
 		d.oid as default_oid, pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression
 	from pg_catalog.pg_attribute a
 	join pg_catalog.pg_type t on t.oid = a.atttypid
@@ -204,7 +206,7 @@ func (c *column) describe() Column {
 	}
 	return Column{
 		Name: c.Name, Num: c.Num, Type: c.Type, TypeOID: c.TypeOID, NotNull: c.requiresValue(),
-		Generated: generatedWords[c.Generated], Identity: identityWords[c.Identity], Definition: d,
+		Generated: generatedWords[c.Generated], Identity: identityWords[c.Identity], Definition: d, Missing: c.Missing, column: c,
 	}
 }
 

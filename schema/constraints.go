@@ -82,7 +82,7 @@ func (r *reader) addConstraints() {
 			o.Create = []string{"alter table " + only + t.quoted() + " add constraint " + name + " " + c.Definition}
 			r.addPart(o, id, address, t)
 		case "c":
-			o.Kind = KindCheck
+			o.Kind, o.clause = KindCheck, c.Definition
 			if c.Inherited {
 				o.Definition = "" // it is the parent's
 			}

@@ -176,6 +176,12 @@ func (g *graph) connect() {
 		}
 	}
 	for _, n := range g.nodes {
+		for dep := range n.deps {
+			n.obj.needs = append(n.obj.needs, dep.obj)
+		}
+		slices.SortFunc(n.obj.needs, compareObjects)
+	}
+	for _, n := range g.nodes {
 		if n.inside == nil {
 			continue
 		}
@@ -241,12 +247,14 @@ var rank = func() map[Kind]int {
 	return rank
 }()
 
-func compareNodes(a, b *node) int {
+func compareNodes(a, b *node) int { return compareObjects(a.obj, b.obj) }
+
+func compareObjects(a, b *Object) int {
 	return cmp.Or(
-		cmp.Compare(rank[a.obj.Kind], rank[b.obj.Kind]),
-		strings.Compare(a.obj.Schema, b.obj.Schema),
-		strings.Compare(a.obj.Table, b.obj.Table),
-		strings.Compare(a.obj.Name, b.obj.Name),
+		cmp.Compare(rank[a.Kind], rank[b.Kind]),
+		strings.Compare(a.Schema, b.Schema),
+		strings.Compare(a.Table, b.Table),
+		strings.Compare(a.Name, b.Name),
 	)
 }
 

@@ -84,6 +84,24 @@ type Object struct {
 	Aside string
 	// Relation describes a table further; nil for other kinds.
 	Relation *Table
+
+	needs  []*Object   // what has to exist for it, as the catalog has it; Plan needs to know
+	parts  []component // what a type is made of
+	domain *domain     // of domains
+	clause string      // of a check constraint, also where Definition is empty because it is the parent's
+}
+
+// domain is what can be altered of a domain, besides its constraints.
+type domain struct {
+	base, byDefault string
+	notNull         bool
+}
+
+// component is a label of an enum, an attribute of a composite type or a constraint of a domain.
+type component struct {
+	id   uint32 // stays when the part is renamed: the OID of a label or constraint, the number of an attribute
+	name string
+	text string // type and collation of an attribute, definition of a constraint
 }
 
 // String returns kind and qualified name, for people: "index public.t_pkey on public.t".
@@ -133,7 +151,8 @@ type Table struct {
 	Rows     int64 // the planner's estimate; -1 when the table was never analyzed
 	Bytes    int64 // the planner's estimate
 
-	head string // the part of the definition that is not columns
+	head     string // the part of the definition that is not columns
+	relation *relation
 }
 
 // Column is one column of a Table, without dropped ones.
@@ -147,6 +166,10 @@ type Column struct {
 	Identity  string // "", "always" or "by default"
 	// Definition is canonical, as an Object's is; defaults and identity are objects of their own.
 	Definition string
+	// Missing is what rows have in the column that were there when it was added, as text; nil where each row has its own value.
+	Missing *string
+
+	column *column
 }
 
 // Model is the schema of one database at one moment.
@@ -157,6 +180,8 @@ type Model struct {
 	NotCovered []string
 	// LeftOut names what needs an excluded or uncovered object and is missing in Objects for that reason.
 	LeftOut []string
+
+	target int // the major version the statements are for
 }
 
 // Statement is one SQL statement; it can be executed once all before it have been.

@@ -122,11 +122,11 @@ func render(in *rows, opt Options) (*Model, error) {
 		r.addSchemas,
 		r.addExtensions,
 		r.addCollations,
+		r.addColumns,
 		r.addTypes,
 		r.addFunctions,
 		r.addAggregates,
 		r.addOperators,
-		r.addColumns,
 		r.addRelations,
 		r.addSequences,
 		r.addDefaults,
@@ -147,7 +147,7 @@ func render(in *rows, opt Options) (*Model, error) {
 			return nil, r.err
 		}
 	}
-	m := &Model{Version: version, NotCovered: r.notCovered}
+	m := &Model{Version: version, NotCovered: r.notCovered, target: r.target}
 	r.graph.connect()
 	m.LeftOut = r.graph.leaveOut()
 	r.addRefreshes()

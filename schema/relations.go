@@ -331,6 +331,7 @@ func (t *relation) describe() {
 		d.ReplicaIdentity = t.ReplicaIdentity[0]
 	}
 	d.Rows, d.Bytes = -1, -1
+	d.relation = t
 	d.head = "table"
 	if d.Unlogged {
 		d.head = "unlogged table"

@@ -10,6 +10,8 @@ type typeRow struct {
 	Name         string
 	Kind         string // typtype
 	Labels       []string
+	LabelOIDs    []uint32 `json:"label_oids"`
+	Relation     uint32   `json:",string"`
 	Attributes   []string
 	Base         string // of domains
 	Collation    string
@@ -22,6 +24,8 @@ type typeRow struct {
 var typeSource = source{class: inType, part: "types", key: "t.oid", sql: `
 select t.oid, n.nspname as schema, t.typname as name, t.typtype::text as kind,
 	(select array_agg(e.enumlabel::text order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = t.oid) as labels,
+	(select array_agg(e.oid::bigint order by e.enumsortorder) from pg_catalog.pg_enum e where e.enumtypid = t.oid) as label_oids,
+	t.typrelid as relation,
 	(
 		select array_agg(pg_catalog.quote_ident(a.attname) || ' ' || pg_catalog.format_type(a.atttypid, a.atttypmod)
 			|| case when a.attcollation <> at.typcollation and a.attcollation <> 0 then ' collate ' || a.attcollation::regcollation::text else '' end
@@ -56,9 +60,12 @@ where t.typtype in ('b', 'p', 'c', 'd', 'e', 'r')
 	where c.contypid = h.oid
 		and c.contype = 'c'
 	order by c.conname`}, {"columns", `
-	select a.attrelid as relation, a.attnum as num, a.attname as name
+	select a.attrelid as relation, a.attnum as num, a.attname as name, a.atttypid as type_oid,
+		pg_catalog.format_type(a.atttypid, a.atttypmod) as type,
+		case when a.attcollation <> at.typcollation and a.attcollation <> 0 then a.attcollation::regcollation::text end as collation
 	from pg_catalog.pg_type t
 	join pg_catalog.pg_attribute a on a.attrelid = t.typrelid
+	join pg_catalog.pg_type at on at.oid = a.atttypid
 	where t.oid = h.oid
 		and not a.attisdropped
 	order by a.attnum`}}, parts: `
@@ -100,12 +107,20 @@ func (r *reader) addTypes() {
 		switch t.Kind {
 		case "e":
 			labels := make([]string, len(t.Labels))
+			if len(t.LabelOIDs) != len(t.Labels) {
+				r.refuse("type %s: %d labels and %d OIDs of them", name, len(t.Labels), len(t.LabelOIDs))
+				return
+			}
 			for i, label := range t.Labels {
 				labels[i] = literal(label)
+				o.parts = append(o.parts, component{id: t.LabelOIDs[i], name: label})
 			}
 			o.Definition = "enum (" + strings.Join(labels, ", ") + ")"
 			o.Create = []string{"create type " + name + " as " + o.Definition}
 		case "c":
+			for _, c := range r.columns[t.Relation] {
+				o.parts = append(o.parts, component{id: uint32(c.Num), name: c.Name, text: c.Type + c.collation()})
+			}
 			o.Definition = "(" + strings.Join(t.Attributes, ", ") + ")"
 			o.Create = []string{"create type " + name + " as " + o.Definition}
 		case "r":
@@ -116,6 +131,7 @@ func (r *reader) addTypes() {
 			o.Definition = "range (" + strings.Join(t.RangeOptions, ", ") + ")"
 			o.Create = []string{"create type " + name + " as " + o.Definition}
 		case "d":
+			o.domain = &domain{base: t.Base, byDefault: t.Default, notNull: t.NotNull}
 			o.Definition = "domain " + t.Base
 			if t.Collation != "" {
 				o.Definition += " collate " + t.Collation
@@ -131,6 +147,7 @@ func (r *reader) addTypes() {
 			for _, c := range domains[t.OID] {
 				r.graph.byRef[ref{inConstraint, c.OID}] = n
 				n.address[ref{inConstraint, c.OID}] = "constraint " + Quote(c.Name) + " on domain " + name
+				o.parts = append(o.parts, component{id: c.OID, name: c.Name, text: c.Definition})
 				text := " constraint " + Quote(c.Name) + " " + c.Definition
 				o.Definition += text
 				if c.Valid {
