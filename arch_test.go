@@ -33,7 +33,7 @@ var allowed = map[string][]string{
 	"sink":            {"change", "commitlog"},
 	"sink/postgres":   {"change", "commitlog", "schema", "sink", "sql"},
 	"check":           {"change", "schema"},
-	"master":          {"change", "commitlog", "config", "sql"},
+	"master":          {"change", "commitlog", "config", "schema", "sql"},
 	".":               {"change", "check", "commitlog", "config", "decoder", "dial", "master", "schema", "sink", "sink/postgres"},
 	"pgserver":        {},
 	"pgserver/pgtest": {"pgserver"},

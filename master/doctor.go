@@ -240,7 +240,7 @@ func (d *doctor) checkTriggers(ctx context.Context) ([]Finding, error) {
 	}
 	rows, err := d.tx.Query(ctx, `
 		select w.name || case when e.evtname is null then ' is missing' else ' is not enabled always' end
-		from unnest(array['bridge_ddl', 'bridge_drop', 'bridge_alter']) as w (name)
+		from unnest(array['bridge_ddl', 'bridge_drop', 'bridge_alter', 'bridge_rewrite']) as w (name)
 		left join pg_event_trigger e on e.evtname = w.name
 		where e.evtenabled is distinct from 'A'`)
 	if err != nil {

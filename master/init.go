@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/schema"
 	"github.com/pgbridge/pgbridge/sql"
 )
 
@@ -180,7 +181,7 @@ func installIn(ctx context.Context, tx pgx.Tx, o Options, r *Report) error {
 	if _, err := tx.Exec(ctx, `set local lock_timeout = '500ms'`); err != nil {
 		return err
 	}
-	for _, script := range []string{sql.Log, sql.Master} {
+	for _, script := range []string{sql.Log, sql.Master, schema.CaptureFunction(), sql.Capture} {
 		if _, err := tx.Exec(ctx, script); err != nil {
 			return err
 		}

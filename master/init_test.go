@@ -63,7 +63,7 @@ func TestInitAgainRepairs(t *testing.T) {
 		m.do(`create table a (id int primary key); create table b (id int); create table c (id int); insert into b values (1)`)
 		first := m.init()
 		m.do(`
-			drop event trigger bridge_ddl; drop event trigger bridge_drop; drop event trigger bridge_alter;
+			drop event trigger bridge_ddl; drop event trigger bridge_drop; drop event trigger bridge_alter; drop event trigger bridge_rewrite;
 			alter publication bridge drop table b;
 			alter table c replica identity default;
 			create table d (id int);

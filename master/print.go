@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgbridge/pgbridge/schema"
 	"github.com/pgbridge/pgbridge/sql"
 )
 
@@ -19,7 +20,7 @@ func Print(o Options) string {
 
 	line("-- What bridge init does on the master. It needs wal_level = logical.")
 	line("-- Everything is in schema bridge, or is publication %s, replication slot %s,", o.Publication, o.Slot)
-	line("-- or one of the event triggers bridge_ddl, bridge_drop and bridge_alter.")
+	line("-- or one of the event triggers bridge_ddl, bridge_drop, bridge_alter and bridge_rewrite.")
 	line("")
 	line("set search_path = pg_catalog, pg_temp;")
 	line("set standard_conforming_strings = on;")
@@ -30,6 +31,10 @@ func Print(o Options) string {
 	line("%s", strings.TrimSpace(sql.Log))
 	line("")
 	line("%s", strings.TrimSpace(sql.Master))
+	line("")
+	line("%s;", schema.CaptureFunction())
+	line("")
+	line("%s", strings.TrimSpace(sql.Capture))
 	line("%s;", storeVersion)
 	line("%s;", strings.NewReplacer("$1", literal(o.Slot), "$2", literal(o.Publication), "$3", array(o.Include), "$4", array(o.Exclude)).Replace(storeSettings))
 	line("%s;", forgetDropped)

@@ -126,9 +126,9 @@ func parseRecord(text string) (*record, error) {
 
 // serverEntry reads the entry of the server.
 const serverEntry = `
-select json_build_object('class', 0, 'oid', 0, 'kind', 'server', 'name', '',
+select 0::oid as class, 0::oid as oid, json_build_object('class', 0, 'oid', 0, 'kind', 'server', 'name', '',
 	'rows', json_build_object('server', json_build_array(json_build_object(
-		'version', pg_catalog.current_setting('server_version_num')::int))))`
+		'version', pg_catalog.current_setting('server_version_num')::int)))) as entry`
 
 // source is a query for entries. One text serves to read all of them, and to read some by their OIDs.
 type source struct {
@@ -144,15 +144,13 @@ type source struct {
 // part is a query for further rows of the entry whose row is h.
 type part struct{ name, sql string }
 
-// sources are the queries for all entries but the server's, for servers of a major version.
-func sources(major int) []source {
-	list := []source{
-		schemaSource, extensionSource, collationSource(major), typeSource, functionSource, aggregateSource, operatorSource,
-		castSource, familySource, classSource, relationSource, sequenceSource, constraintSource, indexSource, ruleSource,
-		triggerSource, policySource, statisticsSource,
-	}
-	list = append(list, textSearchSources...)
-	return append(list, otherSources...)
+// sources are the queries for all entries but the server's.
+func sources() []source {
+	return slices.Concat([]source{
+		schemaSource, extensionSource, collationSource, typeSource, functionSource, aggregateSource, operatorSource, castSource,
+		familySource, classSource, relationSource, sequenceSource, constraintSource, indexSource, ruleSource, triggerSource,
+		policySource, statisticsSource,
+	}, textSearchSources, otherSources)
 }
 
 // query returns the text that reads entries. It gives null for an object that is gone by now: the functions that render
@@ -174,7 +172,7 @@ func (s source) query(condition string) string {
 		fmt.Fprintf(&rows, ",\n\t'%s', (select json_agg(row_to_json(q)) from (%s\n) q)", p.name, p.sql)
 	}
 	return fmt.Sprintf(`
-select case when i.identity is not null then json_strip_nulls(json_build_object(
+select %[1]d::oid as class, h.oid, case when i.identity is not null then json_strip_nulls(json_build_object(
 	'class', %[1]d, 'oid', h.oid::int8, 'kind', i.type, 'name', i.identity, 'rows', json_build_object(%[2]s))) end as entry
 from (%[3]s%[4]s
 offset 0) h
@@ -186,21 +184,20 @@ func notMember(class uint32, oid string) string {
 	return fmt.Sprintf("\tand not exists (select from pg_catalog.pg_depend member where member.classid = %d and member.objid = %s and member.deptype = 'e')", class, oid)
 }
 
-// CaptureFunction returns the definition of bridge.catalog(classes oid[], oids oid[]) for a master of a major version.
-// It gives the entries of those addresses that have one, in the order of class and OID, with texts as ReadCatalog's.
-func CaptureFunction(major int) string {
+// CaptureFunction returns the statement that makes bridge.catalog(classes oid[], oids oid[]), on a master of any version.
+// It gives the entries of those addresses that have one, with texts as ReadCatalog's, as rows of class, oid and entry.
+func CaptureFunction() string {
 	byClass := map[uint32][]string{0: {serverEntry}}
-	for _, s := range sources(major) {
+	for _, s := range sources() {
 		byClass[s.class] = append(byClass[s.class], s.query("= any (v_oids)"))
 	}
 	var b strings.Builder
-	b.WriteString("create or replace function bridge.catalog(classes oid[], oids oid[]) returns setof json\nlanguage plpgsql")
+	b.WriteString("create or replace function bridge.catalog(classes oid[], oids oid[]) returns table (class oid, oid oid, entry json)\nlanguage plpgsql\n")
 	for _, s := range pinned {
-		fmt.Fprintf(&b, "\nset %s = %s", s.name, s.value)
+		fmt.Fprintf(&b, "set %s = %s\n", s.name, s.value)
 	}
 	// A plan for any OIDs is as good as one for these, and is made once for a session.
-	b.WriteString(`
-set plan_cache_mode = force_generic_plan
+	b.WriteString(`set plan_cache_mode = force_generic_plan
 as $capture$
 #variable_conflict use_column
 declare
@@ -213,25 +210,19 @@ begin
 		group by given.class
 		order by given.class
 	loop
-		case v_class`)
+		case v_class
+`)
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
-		fmt.Fprintf(&b, "\nwhen %d then", class)
-		all := strings.Join(byClass[class], "\nunion all")
-		if len(byClass[class]) == 1 {
-			fmt.Fprintf(&b, "\nreturn query select q.entry from (%s\n) q (entry) where q.entry is not null;", all)
-			continue
-		}
+		fmt.Fprintf(&b, "when %d then\n", class)
 		for _, sql := range byClass[class] {
-			fmt.Fprintf(&b, "\nreturn query select q.entry from (%s\n) q (entry) where q.entry is not null;", sql)
+			fmt.Fprintf(&b, "return query select * from (%s\n) q where q.entry is not null;\n", sql)
 		}
 	}
-	b.WriteString(`
-		else null;
+	b.WriteString(`		else null;
 		end case;
 	end loop;
 end
-$capture$;
-`)
+$capture$`)
 	return b.String()
 }
 
@@ -246,24 +237,29 @@ func ReadCatalog(ctx context.Context, conn *pgx.Conn) (Catalog, error) {
 }
 
 func readCatalog(ctx context.Context, conn *pgx.Conn) (Catalog, error) {
-	texts, err := query(ctx, conn, serverEntry, pgx.RowTo[string])
-	if err != nil {
-		return nil, fmt.Errorf("server: %w", err)
+	var version int
+	if err := conn.QueryRow(ctx, "select current_setting('server_version_num')::int", pgx.QueryExecModeExec).Scan(&version); err != nil {
+		return nil, fmt.Errorf("server version: %w", err)
 	}
-	server, err := parseRecord(texts[0])
-	if err != nil {
-		return nil, err
-	}
-	major := server.Rows.Server[0].Version / 10000
-	if major < 14 {
+	if version < 140000 {
 		return nil, errors.New("PostgreSQL before 14 is not supported")
 	}
-	for _, s := range sources(major) {
-		more, err := query(ctx, conn, s.query(""), pgx.RowTo[string])
+	var texts []string
+	read := func(what, sql string) error {
+		more, err := query(ctx, conn, "select q.entry::text from ("+sql+"\n) q", pgx.RowTo[string])
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", s.part, err)
+			return fmt.Errorf("%s: %w", what, err)
 		}
 		texts = append(texts, more...)
+		return nil
+	}
+	if err := read("server", serverEntry); err != nil {
+		return nil, err
+	}
+	for _, s := range sources() {
+		if err := read(s.part, s.query("")); err != nil {
+			return nil, err
+		}
 	}
 	c := make(Catalog, len(texts))
 	for _, text := range texts {

@@ -31,13 +31,13 @@ func TestCaptureFunctionGivesTheSameEntries(t *testing.T) {
 			run(t, conn, zoo(t, major))
 			run(t, conn, `create foreign data wrapper w; create server s foreign data wrapper w; create foreign table ft (a integer) server s`)
 			want := catalog(t, url)
-			run(t, conn, "create schema bridge;"+schema.CaptureFunction(major))
+			run(t, conn, "create schema bridge;"+schema.CaptureFunction())
 			run(t, conn, "create temporary table pg_class (oid text); create domain pg_temp.text as pg_catalog.text check (false); set search_path = pg_temp, app")
 			classes, oids := []uint32{1259, 4711, 2618}, []uint32{1, 2, 3}
 			for a := range want {
 				classes, oids = append(classes, a.Class, 1260), append(oids, a.OID, a.OID)
 			}
-			rows, err := conn.Query(t.Context(), "select entry::pg_catalog.text from bridge.catalog($1, $2) entry", classes, oids)
+			rows, err := conn.Query(t.Context(), "select entry::pg_catalog.text from bridge.catalog($1, $2)", classes, oids)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -87,7 +87,7 @@ func TestObjectsHaveAddresses(t *testing.T) {
 		if (o.Class == 0) != (o.OID == 0) {
 			t.Errorf("%s: class %d, oid %d", o, o.Class, o.OID)
 		}
-		if _, ok := c[change.Address{Class: o.Class, OID: o.OID}]; !ok && o.Kind != schema.KindDefault {
+		if _, ok := c[change.Address{Class: o.Class, OID: o.OID}]; !ok && o.Kind != schema.KindDefault && !strings.HasPrefix(o.Definition, "as the partitioned table's") {
 			t.Errorf("%s: no entry at %d/%d", o, o.Class, o.OID)
 		}
 	}

@@ -48,7 +48,9 @@ where true`, parts: `
 				select d.classid, d.objid
 				from part p
 				join pg_catalog.pg_depend d on d.refclassid = p.class and d.refobjid = p.oid
-				where d.deptype = 'i' or d.classid in (2602, 2603, 2604)
+				where d.deptype = 'i'
+					or d.classid in (2602, 2603) and d.refclassid in (2616, 2753)
+					or d.classid = 2604 and d.refclassid = 1259 and d.deptype = 'a'
 			)
 			select class, oid from part
 		)`}
@@ -74,16 +76,15 @@ type collationRow struct {
 	Rules         string
 }
 
-func collationSource(major int) source {
-	return source{class: inCollation, part: "collations", key: "c.oid", sql: `
+// What a collation has besides its libc locale is called otherwise in each version, if it is there.
+var collationSource = source{class: inCollation, part: "collations", key: "c.oid", sql: `
 select c.oid, n.nspname as schema, c.collname as name, c.collprovider::text as provider, c.collisdeterministic as deterministic,
-	coalesce(` + since(major, 17, "c.colllocale", since(major, 15, "c.colliculocale", "null::text")) + `, '') as locale,
-	coalesce(c.collcollate, '')::text as collate, coalesce(c.collctype, '')::text as ctype,
-	coalesce(` + since(major, 16, "c.collicurules", "null::text") + `, '') as rules
+	coalesce(j.row ->> 'colllocale', j.row ->> 'colliculocale') as locale, c.collcollate as collate, c.collctype as ctype,
+	j.row ->> 'collicurules' as rules
 from pg_catalog.pg_collation c
 join pg_catalog.pg_namespace n on n.oid = c.collnamespace
+cross join lateral (select row_to_json(c)) j (row)
 where ` + userSchema}
-}
 
 func (r *reader) addCollations() {
 	providers := map[string]string{"b": "builtin", "c": "libc", "i": "icu", "d": "default"}

@@ -180,14 +180,6 @@ func (r *reader) refuse(format string, args ...any) {
 // userSchema is the condition on pg_namespace n that every query carries.
 const userSchema = `n.nspname !~ '^pg_' and n.nspname not in ('information_schema', 'bridge')`
 
-// since returns expr for servers of the given major version and later, and otherwise instead: catalogs grow.
-func since(major, first int, expr, instead string) string {
-	if major >= first {
-		return expr
-	}
-	return instead
-}
-
 // wantSchema reports whether the options ask for objects of a schema.
 func (r *reader) wantSchema(name string) bool {
 	return r.opt.Schema == nil || r.opt.Schema(name)

@@ -52,7 +52,7 @@ from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_am am on am.oid = c.relam
 where c.relkind in ('r', 'p', 'v', 'm', 'f')
-	and ` + userSchema, more: []part{relationColumns}, parts: `
+	and ` + userSchema, more: []part{relationColumns, copiedTriggers}, parts: `
 		union all
 		select 2604, a.oid
 		from pg_catalog.pg_attrdef a

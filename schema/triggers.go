@@ -52,32 +52,45 @@ func (r *reader) addRules() {
 }
 
 type triggerRow struct {
-	OID         uint32 `json:",string"`
-	Table       uint32 `json:"table_oid,string"`
-	Name        string
-	Definition  string
-	State       string
-	Parent      uint32 `json:",string"`
-	ParentState string `json:"parent_state"`
-	Constraint  uint32 `json:"constraint_oid,string"`
+	OID        uint32 `json:",string"`
+	Table      uint32 `json:"table_oid,string"`
+	Name       string
+	Definition string
+	State      string
+	Parent     uint32 `json:",string"`
+	Constraint uint32 `json:"constraint_oid,string"`
 }
 
 var triggerSource = source{class: inTrigger, part: "triggers", key: "t.oid", table: "t.tgrelid", sql: `
 select t.oid, t.tgrelid as table_oid, t.tgname as name, pg_catalog.pg_get_triggerdef(t.oid) as definition, t.tgenabled::text as state,
-	t.tgparentid as parent, coalesce(p.tgenabled::text, '') as parent_state, t.tgconstraint as constraint_oid
+	t.tgconstraint as constraint_oid
 from pg_catalog.pg_trigger t
 join pg_catalog.pg_class c on c.oid = t.tgrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_proc f on f.oid = t.tgfoid
 join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace
-left join pg_catalog.pg_trigger p on p.oid = t.tgparentid
 where fn.nspname <> 'bridge'
-	and (not t.tgisinternal or t.tgparentid <> 0 and not coalesce(p.tgisinternal, true))
+	and not t.tgisinternal
+	and t.tgparentid = 0
 	and ` + userSchema, parts: `
 		union all
 		select 2606, t.tgconstraint
 		from pg_catalog.pg_trigger t
 		where t.oid = h.oid`}
+
+// copiedTriggers reads a partition's copies of its parent's triggers that are switched otherwise. They are the table's, for
+// no event tells of their making and dropping.
+var copiedTriggers = part{"triggers", `
+	select t.oid, t.tgrelid as table_oid, t.tgname as name, t.tgenabled::text as state, t.tgparentid as parent
+	from pg_catalog.pg_trigger t
+	join pg_catalog.pg_trigger p on p.oid = t.tgparentid
+	join pg_catalog.pg_proc f on f.oid = t.tgfoid
+	join pg_catalog.pg_namespace fn on fn.oid = f.pronamespace
+	where t.tgrelid = h.oid
+		and fn.nspname <> 'bridge'
+		and not p.tgisinternal
+		and (t.tgenabled = 'D') <> (p.tgenabled = 'D')
+	order by t.oid`}
 
 func (r *reader) addTriggers() {
 	for _, g := range r.in.Triggers {
@@ -96,8 +109,7 @@ func (r *reader) addTriggers() {
 			if n != nil && g.Constraint != 0 {
 				r.graph.byRef[ref{inConstraint, g.Constraint}] = n
 			}
-		case (g.State == "D") != (g.ParentState == "D"):
-			// A partition's copy of its parent's trigger is worth mentioning when it is switched otherwise.
+		default:
 			o.Definition, o.Create = "as the partitioned table's, enabled", []string{strings.Replace(disable, " disable ", " enable ", 1)}
 			if g.State == "D" {
 				o.Definition, o.Create = "as the partitioned table's, disabled", []string{disable}

@@ -15,6 +15,12 @@ var Log string
 //go:embed master.sql
 var Master string
 
+// Capture makes what tells the log of changes of the schema. It comes after Master and
+// after the function bridge.catalog, which differs by version.
+//
+//go:embed capture.sql
+var Capture string
+
 // Replica makes what a replica keeps of itself.
 //
 //go:embed replica.sql

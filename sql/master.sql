@@ -223,6 +223,9 @@ begin
   perform set_config('bridge.guard', 'on', true);
   v_done := bridge.publish_guarded(table_id, empty_before);
   perform set_config('bridge.guard', coalesce(v_guard, ''), true);
+  if v_done && '{identity,restored}' then
+    perform bridge.capture('{1259}', array[table_id]);
+  end if;
   return v_done;
 end
 $$;
@@ -323,6 +326,7 @@ begin
       insert into bridge.added_table (relid, name, added_at, lsn)
       values (table_id, table_id::regclass::text, clock_timestamp(), pg_current_wal_insert_lsn())
       on conflict (relid) do update set name = excluded.name, added_at = excluded.added_at, lsn = excluded.lsn;
+      perform bridge.emit_rows(table_id, 'published');
     end if;
     v_done := v_done || 'added'::text;
   end if;
@@ -396,8 +400,8 @@ exception when others then
 end
 $$;
 
--- After a command that makes or changes tables. It looks at nothing but the command's own tables,
--- and whatever goes wrong here, the command does not fail. The wait for locks is shorter than
+-- After every command that can change the schema: it is captured, and its tables are published. It
+-- looks at nothing but the command's own objects, and whatever goes wrong here, the command does not fail. The wait for locks is shorter than
 -- deadlock_timeout, so that no other session is ever chosen as the victim of a deadlock with us.
 create or replace function bridge.on_ddl() returns event_trigger
 language plpgsql
@@ -412,6 +416,11 @@ declare
   v_table oid;
 begin
   if current_setting('bridge.guard', true) = 'on' then
+    return;
+  end if;
+  -- What the schema is comes before the rows.
+  perform bridge.capture_command(tg_tag);
+  if tg_tag not in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA', 'ALTER SCHEMA') then
     return;
   end if;
   select array_agg(distinct d.objid) filter (where d.classid = 'pg_class'::regclass),
@@ -440,7 +449,8 @@ exception when others then
 end
 $$;
 
--- After a command that drops something: tables that lost what identified their rows.
+-- After a command that drops something: the schema is captured, and tables that lost what identified
+-- their rows are seen to.
 create or replace function bridge.on_drop() returns event_trigger
 language plpgsql
 security definer
@@ -456,6 +466,7 @@ begin
   if current_setting('bridge.guard', true) = 'on' then
     return;
   end if;
+  perform bridge.capture_drops();
   select array_agg(d.objid) filter (where d.object_type = 'table'),
     array_agg(distinct d.table_id) filter (where d.table_id is not null),
     -- Indexes that go with their table or constraint are neither.
@@ -523,7 +534,7 @@ begin
 end
 $$;
 
--- Before ALTER TABLE. Runs under the caller's search_path, which it has to know; that is why
+-- Before ALTER TABLE and ALTER TYPE. Runs under the caller's search_path, which it has to know; that is why
 -- every name, type and operator here is qualified.
 create or replace function bridge.on_alter() returns event_trigger
 language plpgsql
@@ -539,6 +550,9 @@ begin
   v_context := pg_catalog.concat(pg_catalog.current_query(), ';', v_context);
   if pg_catalog.strpos(pg_catalog.lower(v_context), 'unlogged') operator(pg_catalog.>) 0 then
     perform bridge.before_alter(v_context, pg_catalog.current_schemas(true));
+  end if;
+  if pg_catalog.regexp_match(v_context, 'type|expression|identity', 'i') is not null then
+    perform bridge.remember_parts();
   end if;
 exception when others then
   raise warning 'bridge: this command could not be looked at before it ran: %', sqlerrm;
@@ -577,7 +591,7 @@ as $$
 declare
   v_name name;
 begin
-  foreach v_name in array array['bridge_ddl', 'bridge_drop', 'bridge_alter'] loop
+  foreach v_name in array array['bridge_ddl', 'bridge_drop', 'bridge_alter', 'bridge_rewrite'] loop
     if exists (
       select
       from pg_event_trigger e
@@ -590,16 +604,18 @@ begin
     execute format('drop event trigger if exists %I', v_name);
   end loop;
   create event trigger bridge_ddl on ddl_command_end
-    when tag in ('CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO', 'ALTER TABLE', 'CREATE SCHEMA', 'ALTER SCHEMA')
     execute function bridge.on_ddl();
   create event trigger bridge_drop on sql_drop
     execute function bridge.on_drop();
   create event trigger bridge_alter on ddl_command_start
-    when tag in ('ALTER TABLE')
+    when tag in ('ALTER TABLE', 'ALTER TYPE')
     execute function bridge.on_alter();
+  create event trigger bridge_rewrite on table_rewrite
+    execute function bridge.on_rewrite();
   alter event trigger bridge_ddl enable always;
   alter event trigger bridge_drop enable always;
   alter event trigger bridge_alter enable always;
+  alter event trigger bridge_rewrite enable always;
 end
 $$;
 

@@ -118,7 +118,7 @@ func belongings(ctx context.Context, conn *pgx.Conn, b *pgbridge.Bridge) ([]stri
 		union all
 		select 'slot ' || slot_name from pg_replication_slots where slot_name = $1 and database = current_database()
 		union all
-		select 'event trigger ' || evtname from pg_event_trigger where evtname in ('bridge_ddl', 'bridge_drop', 'bridge_alter')`,
+		select 'event trigger ' || evtname from pg_event_trigger where evtname in ('bridge_ddl', 'bridge_drop', 'bridge_alter', 'bridge_rewrite')`,
 		b.Config.Master.Slot, b.Config.Master.Publication)
 	if err != nil {
 		return nil, fmt.Errorf("look for what there is of the bridge: %w", err)

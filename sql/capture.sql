@@ -1,0 +1,491 @@
+-- What the master says of changes of its schema: entries of the catalogs, as transactional messages
+-- in the write-ahead log, where they stand in order with the rows. bridge.catalog, which writes the
+-- entries, is installed before this. Safe to run again.
+--
+-- bridge.schema  {"reset":true,"more":true,"set":[entry, …],"drop":[{"class":1259,"oid":16400}, …]}
+--                forget what was (reset), these are the entries now, these are gone; what belongs
+--                together comes in several messages, all but the last with "more"
+-- bridge.rows    {"oid":16400,"why":"rewritten"}
+--                the rows of this table are others than the log's changes make of them
+
+-- What could not be captured in the transaction that changed it. It has no key, so that no session
+-- waits here for another.
+create table if not exists bridge.uncaptured (
+  class oid not null,
+  oid oid not null,
+  since timestamptz not null default pg_catalog.now()
+);
+
+-- The given addresses, and those whose entries can change with them: what depends on them, directly
+-- or not, unless dependents are not asked for. Parts are given as the object that holds them. Some
+-- of these have no entry.
+--
+-- A child or partition is among them only if this transaction, or one that began later, wrote its
+-- row or its columns': its entry names its parent by OID.
+create or replace function bridge.touched(classes oid[], oids oid[], dependents boolean default true) returns table (class oid, oid oid)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
+#variable_conflict use_column
+declare
+  v_age integer := age(pg_current_xact_id()::xid);
+begin
+  return query
+  with recursive down (class, oid) as (
+    select * from rows from (pg_catalog.unnest(classes), pg_catalog.unnest(oids)) as given (class, oid)
+    union
+    select next.class, next.oid
+    from down
+    cross join lateral (
+      select d.classid as class, d.objid as oid
+      from pg_depend d
+      where d.refclassid = down.class and d.refobjid = down.oid
+        and (d.classid <> 1259 or d.refclassid <> 1259 or d.deptype = 'i'
+          or not exists (select from pg_inherits i where i.inhrelid = d.objid and i.inhparent = d.refobjid)
+          or exists (select from pg_class c where c.oid = d.objid and age(c.xmin) <= v_age)
+          or exists (select from pg_attribute a where a.attrelid = d.objid and age(a.xmin) <= v_age))
+      union all
+      -- An index and its constraint are renamed together; a composite type is altered as a relation.
+      select d.refclassid, d.refobjid
+      from pg_depend d
+      where down.class = 1259 and d.classid = 1259 and d.objid = down.oid
+        and (d.refclassid = 2606 or d.refclassid = 1247 and d.deptype = 'i')
+      union all
+      -- Commutators and negators name each other, without depending on it.
+      select 2617, p.oid
+      from pg_operator o
+      cross join lateral (values (o.oprcom), (o.oprnegate)) p (oid)
+      where down.class = 2617 and o.oid = down.oid and p.oid >= 16384
+      offset 0) next
+    where dependents
+  ), up (class, oid) as (
+    select * from down
+    union
+    select d.refclassid, d.refobjid
+    from up
+    cross join lateral (
+      select d.refclassid, d.refobjid
+      from pg_depend d
+      where d.classid = up.class and d.objid = up.oid
+        and case up.class
+          when 2604 then d.refclassid = 1259 and d.deptype in ('a', 'i') -- a default to its table
+          when 2602 then d.refclassid in (2616, 2753)
+          when 2603 then d.refclassid in (2616, 2753)
+          when 2606 then d.deptype = 'i' or d.refclassid = 1247 and d.deptype = 'a' -- a domain's
+          when 1259 then d.refclassid = 1247 and d.deptype = 'i' -- a composite type's
+          when 2620 then d.refclassid = 1259 and d.deptype = 'S' -- a partition's copy of a trigger
+          when 1247 then d.deptype = 'i'
+          when 1255 then d.deptype = 'i'
+          when 2605 then d.deptype = 'i'
+          when 2618 then d.deptype = 'i'
+          else false
+        end
+      offset 0) d
+  )
+  select up.class, up.oid
+  from up
+  where case up.class
+      when 1259 then exists (
+        select
+        from pg_class c
+        where c.oid = up.oid and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
+          and c.relnamespace <> 'pg_toast'::regnamespace)
+      when 2606 then exists (select from pg_constraint c where c.oid = up.oid and c.conrelid <> 0)
+      when 2620 then exists (select from pg_trigger t where t.oid = up.oid and not t.tgisinternal and t.tgparentid = 0)
+      when 1247 then not exists (select from pg_depend d where d.classid = 1247 and d.objid = up.oid and d.deptype = 'i')
+      when 1255 then not exists (select from pg_depend d where d.classid = 1255 and d.objid = up.oid and d.deptype = 'i')
+      when 2605 then not exists (select from pg_depend d where d.classid = 2605 and d.objid = up.oid and d.deptype = 'i')
+      when 2618 then not exists (select from pg_depend d where d.classid = 2618 and d.objid = up.oid and d.deptype = 'i')
+      else up.class = any (bridge.captured_classes())
+    end
+    and not exists (select from pg_depend d where d.classid = up.class and d.objid = up.oid and d.deptype = 'e');
+end
+$$;
+
+-- The catalogs whose objects have entries.
+create or replace function bridge.captured_classes() returns oid[]
+language sql immutable
+return '{1247,1255,1259,1417,2328,2601,2605,2606,2607,2612,2615,2616,2617,2618,2620,2753,3079,3256,3381,3456,3576,3600,3601,3602,3764}'::pg_catalog.oid[];
+
+-- Emits the entries of the one list of addresses, and that those of the other are gone. An address of
+-- the first that has no entry is gone, too; with reset, that goes without saying.
+create or replace function bridge.emit_schema(
+  set_classes oid[], set_oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', reset boolean default false
+) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  c_limit constant integer := 1000000; -- bytes of a message, unless one entry is bigger
+  v_size integer := 0;
+  v_drop boolean;
+  v_text text;
+  v_sets text[] := '{}';
+  v_drops text[] := '{}';
+  v_first boolean := true;
+begin
+  for v_drop, v_text in
+    with entry as materialized (
+      select e.class, e.oid, e.entry from bridge.catalog(set_classes, set_oids) e
+    ), gone as (
+      (
+        select * from rows from (pg_catalog.unnest(set_classes), pg_catalog.unnest(set_oids)) as given (class, oid) where not reset
+        union
+        select * from rows from (pg_catalog.unnest(drop_classes), pg_catalog.unnest(drop_oids)) as given (class, oid)
+      )
+      except
+      select e.class, e.oid from entry e
+    )
+    select said.drop, said.text
+    from (
+      select false as drop, e.class, e.oid, e.entry::text as text
+      from entry e
+      union all
+      select true, g.class, g.oid, concat('{"class":', g.class, ',"oid":', g.oid, '}')
+      from gone g
+    ) said
+    order by said.drop, said.class, said.oid
+  loop
+    if v_size > 0 and v_size + octet_length(v_text) > c_limit then
+      perform bridge.emit_schema_message(v_sets, v_drops, reset and v_first, true);
+      v_sets := '{}';
+      v_drops := '{}';
+      v_size := 0;
+      v_first := false;
+    end if;
+    if v_drop then
+      v_drops := v_drops || v_text;
+    else
+      v_sets := v_sets || v_text;
+    end if;
+    v_size := v_size + octet_length(v_text) + 1;
+  end loop;
+  if v_size > 0 or reset and v_first then
+    perform bridge.emit_schema_message(v_sets, v_drops, reset and v_first, false);
+  end if;
+end
+$$;
+
+-- Messages are not converted as rows are: they are UTF-8 whatever the database's encoding is.
+create or replace function bridge.emit_schema_message(sets text[], drops text[], reset boolean, more boolean) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_logical_emit_message(true, 'bridge.schema', convert_to('{' || concat_ws(',',
+    case when reset then '"reset":true' end,
+    case when more then '"more":true' end,
+    case when sets <> '{}' then '"set":[' || array_to_string(sets, ',') || ']' end,
+    case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}', 'UTF8'))
+$$;
+
+create or replace function bridge.emit_rows(table_id oid, why text) returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_logical_emit_message(true, 'bridge.rows', concat('{"oid":', table_id, ',"why":"', why, '"}'))
+$$;
+
+-- Emits all there is, the server's entry too.
+create or replace function bridge.capture_all() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_classes oid[];
+  v_oids oid[];
+begin
+  select array_agg(o.class), array_agg(o.oid) into v_classes, v_oids
+  from (
+    select 0::oid, 0::oid
+    union all select 2615, n.oid from pg_namespace n
+    union all select 3079, e.oid from pg_extension e
+    union all select 1259, c.oid from pg_class c where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
+    union all select 1247, t.oid from pg_type t where t.oid >= 16384 and t.typtype in ('b', 'p', 'c', 'd', 'e', 'r')
+    union all select 1255, p.oid from pg_proc p where p.oid >= 16384
+    union all select 1417, s.oid from pg_foreign_server s
+    union all select 2328, w.oid from pg_foreign_data_wrapper w
+    union all select 2601, a.oid from pg_am a where a.oid >= 16384
+    union all select 2605, c.oid from pg_cast c where c.oid >= 16384
+    union all select 2606, c.oid from pg_constraint c where c.oid >= 16384 and c.conrelid <> 0
+    union all select 2607, c.oid from pg_conversion c where c.oid >= 16384
+    union all select 2612, l.oid from pg_language l where l.oid >= 16384
+    union all select 2616, c.oid from pg_opclass c where c.oid >= 16384
+    union all select 2617, o.oid from pg_operator o where o.oid >= 16384
+    union all select 2618, w.oid from pg_rewrite w where w.oid >= 16384 and w.rulename <> '_RETURN'
+    union all select 2620, t.oid from pg_trigger t where not t.tgisinternal
+    union all select 2753, f.oid from pg_opfamily f where f.oid >= 16384
+    union all select 3256, p.oid from pg_policy p
+    union all select 3381, s.oid from pg_statistic_ext s
+    union all select 3456, c.oid from pg_collation c where c.oid >= 16384
+    union all select 3576, t.oid from pg_transform t
+    union all select 3600, d.oid from pg_ts_dict d where d.oid >= 16384
+    union all select 3601, p.oid from pg_ts_parser p where p.oid >= 16384
+    union all select 3602, c.oid from pg_ts_config c where c.oid >= 16384
+    union all select 3764, t.oid from pg_ts_template t where t.oid >= 16384
+  ) o (class, oid);
+  perform bridge.emit_schema(v_classes, v_oids, '{}', '{}', true);
+end
+$$;
+
+-- Captures objects and what changes with them, and forgets those that were dropped. What goes wrong
+-- is said in a warning, and is left to bridge.capture_pending: the user's command does not fail. A
+-- transaction that does not see what others commit while it lasts may have read too little of what
+-- they changed, too; so its objects are captured once more.
+create or replace function bridge.capture(
+  classes oid[], oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', dependents boolean default true
+) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  v_classes oid[] := classes;
+  v_oids oid[] := oids;
+begin
+  if cardinality(v_classes) = 0 and cardinality(drop_classes) = 0 then
+    return;
+  end if;
+  begin
+    if current_setting('bridge.contended', true) = 'on' then
+      perform set_config('lock_timeout', '1ms', true);
+    end if;
+    if cardinality(classes) > 0 then
+      select array_agg(t.class), array_agg(t.oid) into v_classes, v_oids from bridge.touched(classes, oids, dependents) t;
+    end if;
+    perform bridge.emit_schema(coalesce(v_classes, '{}'), coalesce(v_oids, '{}'), drop_classes, drop_oids);
+    if current_setting('transaction_isolation') not in ('repeatable read', 'serializable') then
+      return;
+    end if;
+  exception
+    when lock_not_available then
+      perform set_config('bridge.contended', 'on', true);
+      raise log 'bridge: the schema is captured later: %', sqlerrm;
+    when others then
+      raise warning 'bridge: the change of the schema is captured later: %', sqlerrm;
+  end;
+  insert into bridge.uncaptured (class, oid)
+  select * from rows from (unnest(classes || drop_classes), unnest(oids || drop_oids)) as o (class, oid);
+exception when others then
+  raise warning 'bridge: the change of the schema is not captured: %', sqlerrm;
+end
+$$;
+
+-- Captures what had to wait, and returns how many addresses that were. Those that can not be
+-- captured now go on waiting.
+create or replace function bridge.capture_pending() returns integer
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set lock_timeout = '100ms'
+as $$
+declare
+  v_class oid;
+  v_oid oid;
+  v_classes oid[];
+  v_oids oid[];
+  v_done integer := 0;
+begin
+  for v_class, v_oid in select u.class, u.oid from bridge.uncaptured u group by u.class, u.oid order by min(u.since), u.class, u.oid loop
+    begin
+      delete from bridge.uncaptured u where u.class = v_class and u.oid = v_oid;
+      select array_agg(t.class), array_agg(t.oid) into v_classes, v_oids
+      from (
+        select v_class as class, v_oid as oid
+        union
+        select t.class, t.oid from bridge.touched(array[v_class], array[v_oid]) t
+      ) t;
+      perform bridge.emit_schema(v_classes, v_oids);
+      v_done := v_done + 1;
+    exception when others then
+      raise log 'bridge: %/% is still not captured: %', v_class, v_oid, sqlerrm;
+    end;
+  end loop;
+  return v_done;
+end
+$$;
+
+-- What an ALTER makes anew, or drops without an event: indexes, constraints and statistics of a
+-- column whose type changes, the sequence of a column that was an identity. Called before it.
+create or replace function bridge.remember_parts() returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select set_config('bridge.parts', (
+    select jsonb_object_agg(p.class, p.oids)::text
+    from (
+      select 1259, array_agg(c.oid::bigint) from pg_class c where c.relkind in ('i', 'I', 'S') and c.oid >= 16384
+      union all
+      select 2606, array_agg(c.oid::bigint) from pg_constraint c where c.conrelid >= 16384
+      union all
+      select 3381, array_agg(s.oid::bigint) from pg_statistic_ext s
+    ) p (class, oids)
+    where p.oids is not null), true)
+$$;
+
+-- Which of these are not there any more; called at the end of the command.
+create or replace function bridge.vanished_parts() returns table (class oid, oid oid)
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_parts jsonb := nullif(current_setting('bridge.parts', true), '')::jsonb;
+begin
+  perform set_config('bridge.parts', '', true);
+  return query
+  select 1259::oid, p.oid::oid from jsonb_array_elements_text(v_parts -> '1259') p (oid)
+  where not exists (select from pg_class c where c.oid = p.oid::oid)
+  union all
+  select 2606, p.oid::oid from jsonb_array_elements_text(v_parts -> '2606') p (oid)
+  where not exists (select from pg_constraint c where c.oid = p.oid::oid)
+  union all
+  select 3381, p.oid::oid from jsonb_array_elements_text(v_parts -> '3381') p (oid)
+  where not exists (select from pg_statistic_ext s where s.oid = p.oid::oid);
+end
+$$;
+
+-- What a command has made or changed; called at its end, within the event trigger.
+create or replace function bridge.capture_command(tag text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_classes oid[];
+  v_oids oid[];
+  v_more oid[];
+  v_drop_classes oid[];
+  v_drop_oids oid[];
+begin
+  if tag in ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES', 'SECURITY LABEL', 'REASSIGN OWNED') then
+    return;
+  end if;
+  select array_agg(d.classid), array_agg(d.objid) into v_classes, v_oids
+  from (
+    select distinct d.classid, d.objid
+    from pg_event_trigger_ddl_commands() d
+    where d.classid = any (bridge.captured_classes())
+      and d.schema_name is distinct from 'pg_temp' and d.schema_name is distinct from 'bridge'
+      and not d.in_extension
+  ) d;
+  if v_classes is null then
+    return;
+  end if;
+  case
+    when tag = 'ALTER EXTENSION' then
+      -- What becomes or ceases to be a member is not told.
+      perform bridge.capture_all();
+      return;
+    when tag = 'CREATE EXTENSION' then
+      -- Neither is what was made with it, by CASCADE or for its objects' schema.
+      with recursive required (class, oid) as (
+        select * from rows from (unnest(v_classes), unnest(v_oids)) as given (class, oid)
+        union
+        select d.refclassid, d.refobjid
+        from required r
+        join pg_depend d on d.classid = r.class and d.objid = r.oid
+        where r.class = 3079 and d.refclassid in (3079, 2615) and d.deptype = 'n'
+      )
+      select array_agg(r.class), array_agg(r.oid) into v_classes, v_oids from required r;
+    when tag = 'ALTER TABLE' then
+      -- Neither is the partition that was detached, and nothing ties it to its parent any more.
+      if exists (select from pg_class c where c.oid = any (v_oids) and c.relkind = 'p') then
+        select array_agg(c.oid) into v_more
+        from pg_class c
+        where age(c.xmin) <= age(pg_current_xact_id()::xid)
+          and c.relkind in ('r', 'p', 'f') and c.oid <> all (v_oids) and c.oid >= 16384;
+        v_oids := v_oids || coalesce(v_more, '{}');
+        v_classes := v_classes || array_fill(1259::oid, array[cardinality(coalesce(v_more, '{}'))]);
+      end if;
+    else
+      null;
+  end case;
+  if tag in ('ALTER TABLE', 'ALTER TYPE') and current_setting('bridge.parts', true) <> '' then
+    select array_agg(p.class), array_agg(p.oid) into v_drop_classes, v_drop_oids from bridge.vanished_parts() p;
+  end if;
+  perform bridge.capture(v_classes, v_oids, coalesce(v_drop_classes, '{}'), coalesce(v_drop_oids, '{}'),
+    tag not in ('COMMENT', 'CREATE EXTENSION'));
+  if tag = 'REFRESH MATERIALIZED VIEW' then
+    perform bridge.emit_rows(o, 'refreshed') from unnest(v_oids) o;
+  end if;
+exception when others then
+  raise warning 'bridge: the change of the schema is not captured: %', sqlerrm;
+end
+$$;
+
+-- What a command has dropped; called within the event trigger. What has lost a part is captured.
+create or replace function bridge.capture_drops() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_classes oid[];
+  v_oids oid[];
+  v_drop_classes oid[];
+  v_drop_oids oid[];
+begin
+  with dropped as materialized (
+    select o.classid, o.objid, o.objsubid, o.object_type, o.address_names as names
+    from pg_event_trigger_dropped_objects() o
+    where not o.is_temporary and o.schema_name is distinct from 'bridge'
+  ), lost (class, oid) as (
+    select 1259::oid, to_regclass(format('%I.%I', d.names[1], d.names[2]))::oid
+    from dropped d
+    where d.objsubid <> 0 or d.object_type in ('default value', 'table constraint', 'trigger', 'rule', 'policy')
+    union
+    select 1247, to_regtype(d.names[1])::oid
+    from dropped d
+    where d.object_type = 'domain constraint'
+    union
+    select 2753, f.oid
+    from dropped d
+    join pg_am m on m.amname = d.names[1]
+    join pg_opfamily f on f.opfmethod = m.oid and f.opfname = d.names[3]
+    join pg_namespace n on n.oid = f.opfnamespace and n.nspname = d.names[2]
+    where d.classid in (2602, 2603)
+    union
+    -- Operators whose commutator or negator it was have been written.
+    select 2617, p.oid
+    from pg_operator p
+    where age(p.xmin) <= age(pg_current_xact_id()::xid) and p.oid >= 16384
+      and exists (select from dropped d where d.classid = 2617)
+  )
+  select
+    (select array_agg(l.class order by l.class, l.oid) from lost l where l.oid is not null),
+    (select array_agg(l.oid order by l.class, l.oid) from lost l where l.oid is not null),
+    (select array_agg(d.classid order by d.classid, d.objid) from dropped d where d.objsubid = 0 and d.classid = any (bridge.captured_classes())),
+    (select array_agg(d.objid order by d.classid, d.objid) from dropped d where d.objsubid = 0 and d.classid = any (bridge.captured_classes()))
+  into v_classes, v_oids, v_drop_classes, v_drop_oids;
+  perform bridge.capture(coalesce(v_classes, '{}'), coalesce(v_oids, '{}'), coalesce(v_drop_classes, '{}'), coalesce(v_drop_oids, '{}'));
+exception when others then
+  raise warning 'bridge: the change of the schema is not captured: %', sqlerrm;
+end
+$$;
+
+-- Before a table's rows are written anew: no change of a row tells of it. With other storage or
+-- another access method they stay what they were.
+create or replace function bridge.on_rewrite() returns event_trigger
+language plpgsql
+security definer
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  -- Bits of the reason: 1 persistence, 2 default, 4 type, 8 access method.
+  if pg_event_trigger_table_rewrite_reason() & 6 <> 0
+    and exists (
+      select
+      from pg_class c
+      join pg_publication_rel r on r.prrelid = c.oid
+      join pg_publication p on p.oid = r.prpubid
+      join bridge.setting s on s.publication = p.pubname
+      where c.oid = pg_event_trigger_table_rewrite_oid() and c.relpersistence = 'p')
+  then
+    perform bridge.emit_rows(pg_event_trigger_table_rewrite_oid(), 'rewritten');
+  end if;
+exception when others then
+  raise warning 'bridge: that the rows were rewritten is not told: %', sqlerrm;
+end
+$$;
+
+revoke all on all functions in schema bridge from public;
