@@ -44,7 +44,12 @@ func Init(ctx context.Context, conn *pgx.Conn, o Options) (Report, error) {
 		if err != nil {
 			return err
 		}
-		return anchor(ctx, conn, o, start, found, &r)
+		if err := anchor(ctx, conn, o, start, found, &r); err != nil {
+			return err
+		}
+		// Behind the slot's start, so that the log begins with it.
+		_, err = CaptureMissed(ctx, conn)
+		return err
 	})
 	return r, err
 }

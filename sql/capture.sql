@@ -169,6 +169,16 @@ begin
 end
 $$;
 
+-- To be emitted behind every message. The decoder puts a message where its record ends, which is where
+-- the next record begins, and when that is of another subtransaction it may take the two in any
+-- order: so the next is one that says nothing.
+create or replace function bridge.emit_pad() returns void
+language sql
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_logical_emit_message(true, 'bridge.pad', '')
+$$;
+
 -- Messages are not converted as rows are: they are UTF-8 whatever the database's encoding is.
 create or replace function bridge.emit_schema_message(sets text[], drops text[], reset boolean, more boolean) returns void
 language sql
@@ -178,14 +188,16 @@ as $$
     case when reset then '"reset":true' end,
     case when more then '"more":true' end,
     case when sets <> '{}' then '"set":[' || array_to_string(sets, ',') || ']' end,
-    case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}', 'UTF8'))
+    case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}', 'UTF8'));
+  select bridge.emit_pad();
 $$;
 
 create or replace function bridge.emit_rows(table_id oid, why text) returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  select pg_logical_emit_message(true, 'bridge.rows', concat('{"oid":', table_id, ',"why":"', why, '"}'))
+  select pg_logical_emit_message(true, 'bridge.rows', concat('{"oid":', table_id, ',"why":"', why, '"}'));
+  select bridge.emit_pad();
 $$;
 
 -- Emits all there is, the server's entry too.

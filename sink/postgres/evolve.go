@@ -127,6 +127,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	}
 	for _, s := range plan.Then {
 		sql := s.SQL
+		t.o.Log.Debug("evolve", "replica", t.o.Name, "block", b.Seq, "statement", sql)
 		if r.incomplete() && s.Object.Kind == schema.KindForeignKey && strings.HasPrefix(sql, "alter table only") &&
 			strings.Contains(sql, " add constraint ") && !strings.HasSuffix(sql, "not valid") {
 			sql += " not valid" // rows are missing yet; see validate

@@ -145,8 +145,7 @@ func (t *Target) forget(s *statement) {
 
 func (t *Target) forgetAll(ctx context.Context) error {
 	clear(t.statements)
-	_, err := t.conn.PgConn().Exec(ctx, "deallocate all").ReadAll()
-	return t.wrap("deallocate statements", err)
+	return t.wrap("deallocate statements", t.conn.DeallocateAll(ctx))
 }
 
 // connectionBroken says whether the error is that of a connection that is gone.
