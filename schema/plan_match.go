@@ -209,11 +209,12 @@ func (p *planner) match() {
 	p.labels = map[renamed]bool{}
 	p.columns = map[*Object]map[renamed]bool{}
 	for x, id := range p.a.ids {
-		y := p.b.byID[id]
-		if y == nil {
-			continue
+		if y := p.b.byID[id]; y != nil {
+			p.to[x], p.from[y] = y, x
 		}
-		p.to[x], p.from[y] = y, x
+	}
+	p.matchRebuilt()
+	for x, y := range p.to {
 		if x.Schema != y.Schema {
 			p.names[renamed{x.Schema, y.Schema}] = true
 		}
@@ -243,6 +244,47 @@ func (p *planner) match() {
 			p.names[renamed{lastName(from), lastName(to)}] = true
 		}
 	}
+}
+
+// matchRebuilt finds indexes and constraints that have been made again as they were. That is what changing the type of a
+// column does to them, also on the replica, and there may be many rows.
+func (p *planner) matchRebuilt() {
+	same := map[key]*Object{}
+	for _, y := range p.b.model.Objects {
+		switch y.Kind {
+		case KindIndex, KindConstraint, KindCheck, KindForeignKey, KindIndexPartition:
+			if p.from[y] == nil {
+				same[y.key()] = y
+			}
+		}
+	}
+	for _, x := range p.a.model.Objects {
+		y, rel := same[x.key()], p.a.relation(x)
+		if y == nil || p.to[x] != nil || rel == nil || p.to[rel] == nil || p.to[rel] != p.b.relation(y) ||
+			x.Definition != y.Definition || x.clause != y.clause {
+			continue
+		}
+		if p.columnsWereReplaced(x, rel) || slices.ContainsFunc(x.needs, func(n *Object) bool {
+			return p.to[n] == nil && same[n.key()] == nil || n.Relation != nil && p.columnsWereReplaced(x, n)
+		}) {
+			continue
+		}
+		p.to[x], p.from[y] = y, x
+	}
+}
+
+// columnsWereReplaced reports whether the definition of x speaks of a column of a table that has been dropped.
+func (p *planner) columnsWereReplaced(x, rel *Object) bool {
+	if rel.Relation == nil || p.to[rel] == nil {
+		return false
+	}
+	for _, c := range rel.Relation.Columns {
+		if d := p.to[rel].Relation.byNum(c.Num); (d == nil || d.Name != c.Name) &&
+			slices.Contains(tokens(x.Definition+" "+x.clause), token{tokenName, c.Name}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *Table) byNum(num int16) *Column {
