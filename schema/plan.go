@@ -112,6 +112,15 @@ func isAltered(o *Object) bool {
 	return false
 }
 
+// letsGo says what is altered so that it does not need any longer what is dropped; that has to wait for it.
+func letsGo(o *Object) bool {
+	switch o.Kind {
+	case KindTable, KindType, KindFunction, KindAggregate, KindTSConfig, KindTSDictionary, KindSequence, KindIdentity:
+		return true
+	}
+	return false
+}
+
 // decide sets the fates.
 func (p *planner) decide() {
 	var drop []*Object // to be looked at: what depends on them
@@ -136,7 +145,7 @@ func (p *planner) decide() {
 			case p.a.attach[user] != nil && p.a.attach[user].needs != nil && p.isUntied(p.a.relation(user)) && x != p.a.relation(user) &&
 				(x.Kind == KindIndex || x.Kind == KindConstraint):
 				// An index of a partition that is no partition any longer.
-			case p.fates[x] == gone && p.fates[user] == alter && isAltered(user) && user.Kind != KindDefault && user.Kind != KindSequenceOwner:
+			case p.fates[x] == gone && p.fates[user] == alter && letsGo(user):
 				p.late[x] = true
 			case canBeMadeAgain(user):
 				p.fates[user] = again
@@ -221,7 +230,7 @@ func (p *planner) decideAlone(x *Object) fate {
 		return keep
 	case same && !lost:
 		return keep
-	case lost && (x.Kind == KindDefault || x.Kind == KindSequenceOwner || x.Kind == KindComment):
+	case lost && canBeMadeAgain(x) && !letsGo(x):
 		return again
 	case isAltered(x):
 		return alter

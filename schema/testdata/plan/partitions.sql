@@ -58,11 +58,11 @@ drop table m1;
 ----
 
 -- a partitioned table is dropped
-create table m (a int not null primary key, b text) partition by list (a);
+create table m (a int not null, b text, primary key (a, b)) partition by list (a);
 create table b1 partition of m for values in (1) partition by range (b);
 create table a1 partition of b1 default;
 create table z1 partition of m default;
-create table c (a int references m);
+create table c (a int, b text, foreign key (a, b) references m);
 -- change
 drop table m cascade;
 ----
