@@ -79,6 +79,7 @@ type planner struct {
 
 	first, then, refreshes []Statement
 	temporary              int
+	taken                  map[string]bool // names that are no temporary ones
 	errs                   []error
 }
 
@@ -282,7 +283,7 @@ func (p *planner) becameValid(x *Object) bool {
 // isUntied reports whether a table of the first model is taken from its parent by this plan.
 func (p *planner) isUntied(table *Object) bool {
 	link := p.a.linkOf[table]
-	return link != nil && (p.fates[link] == gone || p.decideLink(link))
+	return link != nil && p.stays(table) && (p.fates[link] == gone || p.decideLink(link))
 }
 
 func (p *planner) decideLink(link *Object) bool {
@@ -328,9 +329,28 @@ func word(o *Object) string {
 	return string(o.Kind)
 }
 
+// temporaryName returns a name that nothing has in either model.
 func (p *planner) temporaryName() string {
-	p.temporary++
-	return fmt.Sprintf("bridge_%d", p.temporary)
+	if p.taken == nil {
+		p.taken = map[string]bool{}
+		for _, o := range slices.Concat(p.a.model.Objects, p.b.model.Objects) {
+			p.taken[o.Name] = true
+			if o.Relation != nil {
+				for _, c := range o.Relation.Columns {
+					p.taken[c.Name] = true
+				}
+			}
+			for _, part := range o.parts {
+				p.taken[part.name] = true
+			}
+		}
+	}
+	for {
+		p.temporary++
+		if name := fmt.Sprintf("bridge_%d", p.temporary); !p.taken[name] {
+			return name
+		}
+	}
 }
 
 // multirange returns the name of the multirange type that belongs to a range type.

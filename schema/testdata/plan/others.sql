@@ -275,7 +275,7 @@ alter table public.customer rename to customers;
 alter table public.orders rename column customer to customer_id;
 create type public.order_state as enum ('new', 'paid', 'done');
 alter table public.customers alter column mail type text;
-alter table public.customers add column created timestamp with time zone default '2026-11-24 02:21:59.690392+00'::timestamp with time zone not null;
+alter table public.customers add column created timestamp with time zone default '2026-11-24 02:22:49.964408+00'::timestamp with time zone not null;
 create table public.items (
 	"order" bigint not null,
 	n integer not null
