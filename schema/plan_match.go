@@ -213,7 +213,6 @@ func (p *planner) match() {
 			p.to[x], p.from[y] = y, x
 		}
 	}
-	p.matchRebuilt()
 	for x, y := range p.to {
 		if x.Schema != y.Schema {
 			p.names[renamed{x.Schema, y.Schema}] = true
@@ -244,43 +243,59 @@ func (p *planner) match() {
 			p.names[renamed{lastName(from), lastName(to)}] = true
 		}
 	}
+	p.matchRebuilt()
 }
 
 // matchRebuilt finds indexes and constraints that have been made again as they were. That is what changing the type of a
 // column does to them, also on the replica, and there may be many rows.
 func (p *planner) matchRebuilt() {
-	same := map[key]*Object{}
+	type name struct {
+		kind     Kind
+		relation *Object
+		name     string
+	}
+	same := map[name]*Object{}
 	for _, y := range p.b.model.Objects {
 		switch y.Kind {
 		case KindIndex, KindConstraint, KindCheck, KindForeignKey, KindIndexPartition:
-			if p.from[y] == nil {
-				same[y.key()] = y
+			if rel := p.b.relation(y); p.from[y] == nil && rel != nil {
+				same[name{y.Kind, rel, y.Name}] = y
 			}
 		}
 	}
+	again := func(x *Object) *Object {
+		rel := p.a.relation(x)
+		if rel == nil || p.to[x] != nil || p.to[rel] == nil {
+			return nil
+		}
+		return same[name{x.Kind, p.to[rel], x.Name}]
+	}
 	for _, x := range p.a.model.Objects {
-		y, rel := same[x.key()], p.a.relation(x)
-		if y == nil || p.to[x] != nil || rel == nil || p.to[rel] == nil || p.to[rel] != p.b.relation(y) ||
-			x.Definition != y.Definition || x.clause != y.clause {
+		y, rel := again(x), p.a.relation(x)
+		if y == nil {
 			continue
 		}
-		if p.columnsWereReplaced(x, rel) || slices.ContainsFunc(x.needs, func(n *Object) bool {
-			return p.to[n] == nil && same[n.key()] == nil || n.Relation != nil && p.columnsWereReplaced(x, n)
+		r := p.renames(x)
+		if !r.explain(x.Definition, y.Definition) || !r.explain(x.clause, y.clause) || p.columnsWereReplaced(x, y, rel) {
+			continue
+		}
+		if !slices.ContainsFunc(x.needs, func(n *Object) bool {
+			return p.to[n] == nil && again(n) == nil || p.columnsWereReplaced(x, y, n)
 		}) {
-			continue
+			p.to[x], p.from[y] = y, x
 		}
-		p.to[x], p.from[y] = y, x
 	}
 }
 
-// columnsWereReplaced reports whether the definition of x speaks of a column of a table that has been dropped.
-func (p *planner) columnsWereReplaced(x, rel *Object) bool {
+// columnsWereReplaced reports whether a definition may speak of another column of a table than before, by the same name.
+func (p *planner) columnsWereReplaced(x, y, rel *Object) bool {
 	if rel.Relation == nil || p.to[rel] == nil {
 		return false
 	}
+	before, after := tokens(x.Definition+" "+x.clause), tokens(y.Definition+" "+y.clause)
 	for _, c := range rel.Relation.Columns {
-		if d := p.to[rel].Relation.byNum(c.Num); (d == nil || d.Name != c.Name) &&
-			slices.Contains(tokens(x.Definition+" "+x.clause), token{tokenName, c.Name}) {
+		name, d := token{tokenName, c.Name}, p.to[rel].Relation.byNum(c.Num)
+		if d == nil && slices.Contains(before, name) || d != nil && d.Name != c.Name && slices.Contains(after, name) {
 			return true
 		}
 	}

@@ -21,7 +21,7 @@ alter table t alter f set default false;
 alter table public.t add column b text default E'it''s \\ x'::text not null;
 alter table public.t add column c numeric(5,2) default '1.50'::numeric(5,2);
 alter table public.t add column d integer[] default '{1,2}'::integer[];
-alter table public.t add column e timestamp with time zone default '2026-11-24 02:22:44.188608+00'::timestamp with time zone not null;
+alter table public.t add column e timestamp with time zone default '(now)'::timestamp with time zone not null;
 alter table public.t alter column e drop default;
 alter table public.t add column f boolean default 't'::boolean;
 alter table only public.t alter column b set default 'it''s \ x'::text;

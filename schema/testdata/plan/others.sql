@@ -266,8 +266,6 @@ create materialized view totals as select customer_id, sum(total) as total from 
 comment on table items is 'new';
 ----
 alter table public.orders drop constraint orders_customer_fkey;
-drop index public.orders_customer_state_idx;
-alter table public.customer drop constraint customer_mail_key;
 drop materialized view public.totals;
 drop view public.open_orders;
 alter table public.orders drop constraint orders_state_check;
@@ -275,7 +273,7 @@ alter table public.customer rename to customers;
 alter table public.orders rename column customer to customer_id;
 create type public.order_state as enum ('new', 'paid', 'done');
 alter table public.customers alter column mail type text;
-alter table public.customers add column created timestamp with time zone default '2026-11-24 02:22:49.964408+00'::timestamp with time zone not null;
+alter table public.customers add column created timestamp with time zone default '(now)'::timestamp with time zone not null;
 create table public.items (
 	"order" bigint not null,
 	n integer not null
@@ -302,8 +300,6 @@ SELECT orders.customer_id,
   GROUP BY orders.customer_id
 with no data;
 alter table only public.items add constraint items_pkey PRIMARY KEY ("order", n);
-alter table only public.customers add constraint customer_mail_key UNIQUE (mail);
-CREATE INDEX orders_customer_state_idx ON public.orders USING btree (customer_id, state);
 alter table only public.items add constraint items_order_fkey FOREIGN KEY ("order") REFERENCES public.orders(id);
 alter table only public.orders add constraint orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id) ON DELETE CASCADE;
 comment on table public.items is 'new';
