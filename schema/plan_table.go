@@ -228,6 +228,10 @@ func (p *planner) alterNotNull(x, y *Object, c, d *Column, alter string) {
 			p.do(y, "alter table "+Quote(y.Schema, y.Name)+" add constraint "+Quote(after.notNull.name)+" not null "+Quote(d.Name)+" no inherit")
 			return
 		}
+		if name := after.notNull.name; p.target >= 18 && name != "" && name != y.Name+"_"+d.Name+"_not_null" {
+			p.do(y, "alter table "+Quote(y.Schema, y.Name)+" add constraint "+Quote(name)+" not null "+Quote(d.Name))
+			return
+		}
 		p.do(y, alter+" set not null")
 	case !d.NotNull && c.NotNull:
 		if !parentSays(true, false) && !after.notNull.notValid {

@@ -82,11 +82,17 @@ func planCase(t *testing.T, master, replica *pgx.Conn, major int, sql string) st
 		defer run(t, conn, "rollback")
 	}
 	run(t, master, before)
+	return planBetween(t, master, replica, func() { run(t, master, change) })
+}
+
+// planBetween brings a replica, which is empty, from what the master is to what change makes of it. It returns the plan.
+func planBetween(t *testing.T, master, replica *pgx.Conn, change func()) string {
+	t.Helper()
 	run(t, master, "set constraints all immediate")
 	a := read(t, master, schema.Options{})
 	copyAll(t, a, master, replica)
 	files := filenodes(t, master)
-	run(t, master, change)
+	change()
 	run(t, master, "set constraints all immediate")
 	b := read(t, master, schema.Options{})
 	for _, name := range append(a.NotCovered, b.NotCovered...) {
