@@ -79,6 +79,7 @@ type planner struct {
 
 	first, then, refreshes []Statement
 	temporary              int
+	taken                  map[string]bool // names that are no temporary ones
 	errs                   []error
 }
 
@@ -112,6 +113,15 @@ func isAltered(o *Object) bool {
 	return false
 }
 
+// letsGo says what is altered so that it does not need any longer what is dropped; that has to wait for it.
+func letsGo(o *Object) bool {
+	switch o.Kind {
+	case KindTable, KindType, KindFunction, KindAggregate, KindTSConfig, KindTSDictionary, KindSequence, KindIdentity:
+		return true
+	}
+	return false
+}
+
 // decide sets the fates.
 func (p *planner) decide() {
 	var drop []*Object // to be looked at: what depends on them
@@ -136,7 +146,7 @@ func (p *planner) decide() {
 			case p.a.attach[user] != nil && p.a.attach[user].needs != nil && p.isUntied(p.a.relation(user)) && x != p.a.relation(user) &&
 				(x.Kind == KindIndex || x.Kind == KindConstraint):
 				// An index of a partition that is no partition any longer.
-			case p.fates[x] == gone && p.fates[user] == alter && isAltered(user) && user.Kind != KindDefault && user.Kind != KindSequenceOwner:
+			case p.fates[x] == gone && p.fates[user] == alter && letsGo(user):
 				p.late[x] = true
 			case canBeMadeAgain(user):
 				p.fates[user] = again
@@ -221,7 +231,7 @@ func (p *planner) decideAlone(x *Object) fate {
 		return keep
 	case same && !lost:
 		return keep
-	case lost && (x.Kind == KindDefault || x.Kind == KindSequenceOwner || x.Kind == KindComment):
+	case lost && canBeMadeAgain(x) && !letsGo(x):
 		return again
 	case isAltered(x):
 		return alter
@@ -273,7 +283,7 @@ func (p *planner) becameValid(x *Object) bool {
 // isUntied reports whether a table of the first model is taken from its parent by this plan.
 func (p *planner) isUntied(table *Object) bool {
 	link := p.a.linkOf[table]
-	return link != nil && (p.fates[link] == gone || p.decideLink(link))
+	return link != nil && p.stays(table) && (p.fates[link] == gone || p.decideLink(link))
 }
 
 func (p *planner) decideLink(link *Object) bool {
@@ -319,9 +329,28 @@ func word(o *Object) string {
 	return string(o.Kind)
 }
 
+// temporaryName returns a name that nothing has in either model.
 func (p *planner) temporaryName() string {
-	p.temporary++
-	return fmt.Sprintf("bridge_%d", p.temporary)
+	if p.taken == nil {
+		p.taken = map[string]bool{}
+		for _, o := range slices.Concat(p.a.model.Objects, p.b.model.Objects) {
+			p.taken[o.Name] = true
+			if o.Relation != nil {
+				for _, c := range o.Relation.Columns {
+					p.taken[c.Name] = true
+				}
+			}
+			for _, part := range o.parts {
+				p.taken[part.name] = true
+			}
+		}
+	}
+	for {
+		p.temporary++
+		if name := fmt.Sprintf("bridge_%d", p.temporary); !p.taken[name] {
+			return name
+		}
+	}
 }
 
 // multirange returns the name of the multirange type that belongs to a range type.

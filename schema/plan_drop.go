@@ -186,7 +186,10 @@ func (p *planner) dropStatement(x *Object) []string {
 	case KindRule, KindPolicy:
 		return []string{"drop " + word(x) + " " + Quote(x.Name) + " on " + table}
 	case KindTrigger:
-		if strings.HasPrefix(x.Definition, asPartitioned) {
+		if state, ok := strings.CutPrefix(x.Definition, asPartitioned+", "); ok {
+			if p.fates[x] == gone && p.stays(rel) && p.parentTriggerStays(x) {
+				return []string{"alter table " + table + map[string]string{"enabled": " disable", "disabled": " enable"}[state] + " trigger " + Quote(x.Name)}
+			}
 			return nil
 		}
 		return []string{"drop trigger " + Quote(x.Name) + " on " + table}
@@ -208,6 +211,16 @@ func (p *planner) dropStatement(x *Object) []string {
 }
 
 const asPartitioned = "as the partitioned table's"
+
+// parentTriggerStays reports whether a trigger that came to a partition with its parent's is still there.
+func (p *planner) parentTriggerStays(x *Object) bool {
+	for _, n := range p.a.needs[x] {
+		if n.Kind == KindTrigger {
+			return p.stays(n) && !p.isUntied(p.a.relation(x))
+		}
+	}
+	return false
+}
 
 func only(table *Object) string {
 	if table.Relation != nil && table.Relation.Partitioned {

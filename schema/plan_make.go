@@ -115,6 +115,11 @@ func (p *planner) create(y, rel *Object) {
 		}
 		p.do(y, "alter table "+table+" add constraint "+Quote(y.Name)+" "+y.clause)
 		return
+	case KindInheritance:
+		for _, parent := range p.b.parents(rel) {
+			p.do(y, "alter table only "+table+" inherit "+Quote(parent.Schema, parent.Name))
+		}
+		return
 	case KindForeignKey:
 		if p.becameOwn(y, rel) {
 			return
@@ -246,7 +251,10 @@ func (p *planner) alterPart(x, y *Object) ([]string, bool) {
 
 // alterInherited treats a check that was its parent's or is so now.
 func (p *planner) alterInherited(x, y *Object) ([]string, bool) {
-	if y.Definition != "" {
+	rel := p.a.relation(x)
+	if y.Definition != "" && !slices.ContainsFunc(p.a.parents(rel), func(parent *Object) bool {
+		return !p.isParent(parent, rel) || p.isUntied(rel)
+	}) {
 		// It may have gone with the parent's, which is not known: whether it was also the table's own is in no model.
 		table := Quote(y.Schema, y.Table)
 		return []string{"alter table " + table + " drop constraint if exists " + Quote(y.Name),

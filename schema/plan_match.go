@@ -209,11 +209,11 @@ func (p *planner) match() {
 	p.labels = map[renamed]bool{}
 	p.columns = map[*Object]map[renamed]bool{}
 	for x, id := range p.a.ids {
-		y := p.b.byID[id]
-		if y == nil {
-			continue
+		if y := p.b.byID[id]; y != nil {
+			p.to[x], p.from[y] = y, x
 		}
-		p.to[x], p.from[y] = y, x
+	}
+	for x, y := range p.to {
 		if x.Schema != y.Schema {
 			p.names[renamed{x.Schema, y.Schema}] = true
 		}
@@ -243,6 +243,63 @@ func (p *planner) match() {
 			p.names[renamed{lastName(from), lastName(to)}] = true
 		}
 	}
+	p.matchRebuilt()
+}
+
+// matchRebuilt finds indexes and constraints that have been made again as they were. That is what changing the type of a
+// column does to them, also on the replica, and there may be many rows.
+func (p *planner) matchRebuilt() {
+	type name struct {
+		kind     Kind
+		relation *Object
+		name     string
+	}
+	same := map[name]*Object{}
+	for _, y := range p.b.model.Objects {
+		switch y.Kind {
+		case KindIndex, KindConstraint, KindCheck, KindForeignKey, KindIndexPartition:
+			if rel := p.b.relation(y); p.from[y] == nil && rel != nil {
+				same[name{y.Kind, rel, y.Name}] = y
+			}
+		}
+	}
+	again := func(x *Object) *Object {
+		rel := p.a.relation(x)
+		if rel == nil || p.to[x] != nil || p.to[rel] == nil {
+			return nil
+		}
+		return same[name{x.Kind, p.to[rel], x.Name}]
+	}
+	for _, x := range p.a.model.Objects {
+		y, rel := again(x), p.a.relation(x)
+		if y == nil {
+			continue
+		}
+		r := p.renames(x)
+		if !r.explain(x.Definition, y.Definition) || !r.explain(x.clause, y.clause) || p.columnsWereReplaced(x, y, rel) {
+			continue
+		}
+		if !slices.ContainsFunc(x.needs, func(n *Object) bool {
+			return p.to[n] == nil && again(n) == nil || p.columnsWereReplaced(x, y, n)
+		}) {
+			p.to[x], p.from[y] = y, x
+		}
+	}
+}
+
+// columnsWereReplaced reports whether a definition may speak of another column of a table than before, by the same name.
+func (p *planner) columnsWereReplaced(x, y, rel *Object) bool {
+	if rel.Relation == nil || p.to[rel] == nil {
+		return false
+	}
+	before, after := tokens(x.Definition+" "+x.clause), tokens(y.Definition+" "+y.clause)
+	for _, c := range rel.Relation.Columns {
+		name, d := token{tokenName, c.Name}, p.to[rel].Relation.byNum(c.Num)
+		if d == nil && slices.Contains(before, name) || d != nil && d.Name != c.Name && slices.Contains(after, name) {
+			return true
+		}
+	}
+	return false
 }
 
 func (t *Table) byNum(num int16) *Column {

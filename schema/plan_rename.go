@@ -13,7 +13,7 @@ type move struct {
 	from, to   [2]string // schema and name
 	rename     func(from [2]string, name string) string
 	setSchema  func(from [2]string, schema string) string
-	temporary  bool
+	aside      bool // has been given a temporary name
 	wasRenamed func(now [2]string)
 }
 
@@ -73,9 +73,16 @@ func (m *mover) run() {
 	for len(m.pending) > 0 {
 		before := len(m.pending)
 		m.pending = slices.DeleteFunc(m.pending, m.finish)
-		if len(m.pending) == before {
-			m.aside(m.pending[0])
+		if len(m.pending) < before {
+			continue
 		}
+		i := slices.IndexFunc(m.pending, func(v *move) bool { return !v.aside })
+		if i < 0 {
+			m.p.fail(m.pending[0].o, "its name is taken")
+			return
+		}
+		m.pending[i].aside = true
+		m.aside(m.pending[i])
 	}
 }
 
@@ -282,6 +289,14 @@ func (p *planner) renameParts(x, y *Object) {
 	begin := "alter " + word(y) + " " + Quote(y.Schema, y.Name) + " rename "
 	enum := strings.HasPrefix(y.Definition, "enum")
 	for _, c := range x.parts {
+		if !enum && !hasPart(y, c.id) {
+			if y.domain != nil {
+				p.do(y, "alter domain "+Quote(y.Schema, y.Name)+" drop constraint "+Quote(c.name))
+			} else {
+				p.do(y, "alter type "+Quote(y.Schema, y.Name)+" drop attribute "+Quote(c.name)+" cascade")
+			}
+			continue
+		}
 		m.taken[m.slot("", [2]string{"", c.name})]++
 		for _, d := range y.parts {
 			if c.id != d.id || c.name == d.name {

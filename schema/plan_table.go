@@ -3,6 +3,7 @@ package schema
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -18,6 +19,13 @@ func (p *planner) alterTable(x, y *Object) {
 	typed := p.isTyped(x)
 	if !typed && after.OfType == "" && before.OfType != "" {
 		p.do(y, begin+" not of")
+	}
+	// Generated columns are added when what they are generated from has its type.
+	for i := range y.Relation.Columns {
+		d := &y.Relation.Columns[i]
+		if c := x.Relation.byNum(d.Num); c != nil {
+			p.retype(x, y, c, d, typed, r)
+		}
 	}
 	if !typed {
 		for i := range y.Relation.Columns {
@@ -87,11 +95,14 @@ func (p *planner) addColumn(x, y *Object, d *Column) {
 	definition := d.Type + c.collation() + c.generated()
 	drop := ""
 	if d.Missing != nil && d.Generated == "" {
-		value := literal(*d.Missing) + "::" + d.Type
-		definition += " default " + value
-		if p.byDefault(y, d.Name) == nil {
+		value, o := literal(*d.Missing)+"::"+d.Type, p.byDefault(y, d.Name)
+		switch {
+		case o == nil:
 			drop = " alter column " + name + " drop default"
+		case isConstant(o.Definition, *d.Missing):
+			value, p.made[o] = o.Definition, true
 		}
+		definition += " default " + value
 	}
 	if d.NotNull {
 		if c.notNull.name != "" && c.notNull.name != y.Name+"_"+d.Name+"_not_null" {
@@ -109,6 +120,21 @@ func (p *planner) addColumn(x, y *Object, d *Column) {
 	p.setColumn(y, &Column{column: &column{}}, d)
 }
 
+// isConstant reports whether an expression is a constant that is written like the value it has.
+func isConstant(expression, value string) bool {
+	list := tokens(expression)
+	switch {
+	case strings.Contains(expression, `\`) || len(list) == 0:
+		return false
+	case expression == value:
+		_, err := strconv.ParseFloat(value, 64)
+		return err == nil
+	case list[0].kind != tokenString || strings.ReplaceAll(list[0].text, "''", "'") != value:
+		return false
+	}
+	return !slices.ContainsFunc(list[1:], func(t token) bool { return t.kind != tokenName && !strings.Contains(":.[]", t.text) })
+}
+
 // byDefault returns the default of a column.
 func (p *planner) byDefault(y *Object, column string) *Object {
 	for _, o := range p.b.users[y] {
@@ -121,18 +147,8 @@ func (p *planner) byDefault(y *Object, column string) *Object {
 
 func (p *planner) alterColumn(x, y *Object, c, d *Column, typed bool, r *renames) {
 	before, after := c.column, d.column
-	begin := "alter table " + Quote(y.Schema, y.Name)
-	alter := begin + " alter column " + Quote(d.Name)
+	alter := "alter table " + Quote(y.Schema, y.Name) + " alter column " + Quote(d.Name)
 	changed := p.typeChanges(c, d, r)
-	if changed && !typed && !p.linked(x, func(px, py *Object) bool {
-		e, f := px.Relation.byName(c.Name), py.Relation.byName(d.Name)
-		return e != nil && f != nil && e.Num == f.Num && p.typeChanges(e, f, p.renames(px))
-	}) {
-		p.alterColumnType(x, y, c, d, alter)
-	}
-	if changed {
-		p.setAgain(y, d)
-	}
 	switch {
 	case before.Generated != "" && after.Generated == "":
 		if !p.linked(x, func(px, py *Object) bool {
@@ -166,6 +182,21 @@ func (p *planner) alterColumn(x, y *Object, c, d *Column, typed bool, r *renames
 	p.setColumn(y, &Column{column: before}, d)
 }
 
+// retype changes the type of a column if it has another, unless a parent's statement does it.
+func (p *planner) retype(x, y *Object, c, d *Column, typed bool, r *renames) {
+	alter := "alter table " + Quote(y.Schema, y.Name) + " alter column " + Quote(d.Name)
+	changed := p.typeChanges(c, d, r)
+	if changed && !typed && !p.linked(x, func(px, py *Object) bool {
+		e, f := px.Relation.byName(c.Name), py.Relation.byName(d.Name)
+		return e != nil && f != nil && e.Num == f.Num && p.typeChanges(e, f, p.renames(px))
+	}) {
+		p.alterColumnType(x, y, c, d, alter)
+	}
+	if changed {
+		p.setAgain(y, d)
+	}
+}
+
 func (p *planner) lostNeeds(x *Object) bool {
 	for _, n := range p.a.needs[x] {
 		if p.to[n] == nil {
@@ -195,6 +226,10 @@ func (p *planner) alterNotNull(x, y *Object, c, d *Column, alter string) {
 		}
 		if after.notNull.noInherit && p.target >= 18 {
 			p.do(y, "alter table "+Quote(y.Schema, y.Name)+" add constraint "+Quote(after.notNull.name)+" not null "+Quote(d.Name)+" no inherit")
+			return
+		}
+		if name := after.notNull.name; p.target >= 18 && name != "" && name != y.Name+"_"+d.Name+"_not_null" {
+			p.do(y, "alter table "+Quote(y.Schema, y.Name)+" add constraint "+Quote(name)+" not null "+Quote(d.Name))
 			return
 		}
 		p.do(y, alter+" set not null")

@@ -57,15 +57,10 @@ func (p *planner) renameMultirange(x, y *Object, from, to string) {
 	}
 }
 
-// alterComposite changes the attributes of a composite type, and with them the columns of tables of that type.
+// alterComposite adds and changes the attributes of a composite type, and with them the columns of tables of that type.
 func (p *planner) alterComposite(x, y *Object) {
 	begin := "alter type " + Quote(y.Schema, y.Name)
 	r := p.renames(x)
-	for _, c := range x.parts {
-		if !hasPart(y, c.id) {
-			p.do(y, begin+" drop attribute "+Quote(c.name)+" cascade")
-		}
-	}
 	for _, d := range y.parts {
 		switch c := x.part(d.id); {
 		case c == nil:
@@ -94,11 +89,6 @@ func (p *planner) alterDomain(x, y *Object) {
 		p.do(y, begin+" drop not null")
 	case y.domain.notNull && !x.domain.notNull:
 		p.do(y, begin+" set not null")
-	}
-	for _, c := range x.parts {
-		if d := y.part(c.id); d == nil {
-			p.do(y, begin+" drop constraint "+Quote(c.name))
-		}
 	}
 	for _, d := range y.parts {
 		c := x.part(d.id)

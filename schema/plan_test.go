@@ -1,0 +1,228 @@
+package schema_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/pgbridge/pgbridge/pgserver/pgtest"
+	"github.com/pgbridge/pgbridge/schema"
+)
+
+// TestPlan makes a schema on a master and on a replica, changes it on the master, and brings the replica after it.
+// The answers are the plans, as they are on one major version; on the others only the outcome is looked at.
+func TestPlan(t *testing.T) {
+	files, err := filepath.Glob("testdata/plan/*.sql")
+	if err != nil || len(files) == 0 {
+		t.Fatal("no cases", err)
+	}
+	for _, major := range pgtest.Versions(t) {
+		t.Run(fmt.Sprint(major), func(t *testing.T) {
+			srv := pgtest.SharedVersion(t, major)
+			master, replica := connect(t, pgtest.NewDB(t, srv)), connect(t, pgtest.NewDB(t, srv))
+			// So that OIDs of the one mean nothing to the other.
+			run(t, replica, "do $$ begin for i in 1 .. 50 loop create temp table t (); drop table t; end loop; end $$")
+			for _, file := range files {
+				name := filepath.Base(file)
+				var since int
+				if _, err := fmt.Sscanf(name, "%d", &since); err == nil && major < since {
+					continue
+				}
+				t.Run(name, func(t *testing.T) {
+					answer := func(t *testing.T, sql string) string { return planCase(t, master, replica, major, sql) }
+					if major == wording || since > wording && major == since {
+						transcript(t, file, answer)
+						return
+					}
+					for title, sql := range questions(t, file) {
+						t.Run(title, func(t *testing.T) { answer(t, sql) })
+					}
+				})
+			}
+		})
+	}
+}
+
+// questions yields the questions of a transcript.
+func questions(t *testing.T, file string) func(yield func(title, sql string) bool) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(yield func(title, sql string) bool) {
+		for part := range strings.SplitSeq(strings.TrimSpace(string(text))+"\n", "\n\n") {
+			sql, _, _ := strings.Cut(part+"\n", "\n----\n")
+			title, _, _ := strings.Cut(sql, "\n")
+			if !yield(strings.TrimPrefix(title, "-- "), sql) {
+				return
+			}
+		}
+	}
+}
+
+// planCase runs one case: what is there before, a line "-- change", what is done then. All is taken back.
+func planCase(t *testing.T, master, replica *pgx.Conn, major int, sql string) string {
+	before, change, ok := strings.Cut(sql, "-- change\n")
+	if !ok {
+		t.Fatal("no line '-- change'")
+	}
+	if _, since, ok := strings.Cut(sql, "-- since "); ok {
+		var first int
+		fmt.Sscan(since, &first)
+		if major < first {
+			return strings.TrimSpace(fmt.Sprintf("needs %d", first))
+		}
+	}
+	for _, conn := range []*pgx.Conn{master, replica} {
+		run(t, conn, "rollback; begin; set local search_path = public")
+		defer run(t, conn, "rollback")
+	}
+	run(t, master, before)
+	return planBetween(t, master, replica, func() { run(t, master, change) })
+}
+
+// planBetween brings a replica, which is empty, from what the master is to what change makes of it. It returns the plan.
+func planBetween(t *testing.T, master, replica *pgx.Conn, change func()) string {
+	t.Helper()
+	run(t, master, "set constraints all immediate")
+	a := read(t, master, schema.Options{})
+	copyAll(t, a, master, replica)
+	files := filenodes(t, master)
+	change()
+	run(t, master, "set constraints all immediate")
+	b := read(t, master, schema.Options{})
+	for _, name := range append(a.NotCovered, b.NotCovered...) {
+		t.Logf("not covered: %s", name)
+	}
+
+	steps, err := schema.Plan(a, b)
+	if err != nil {
+		return strings.ReplaceAll(err.Error(), "\n", "\n  ")
+	}
+	var text strings.Builder
+	for _, s := range steps.First {
+		fmt.Fprintf(&text, "first: %s;\n", s.SQL)
+	}
+	for _, s := range steps.Then {
+		fmt.Fprintf(&text, "%s;\n", s.SQL)
+	}
+	plan := strings.TrimSpace(text.String())
+	// The rows of what has been rewritten are copied afterwards.
+	after := filenodes(t, master)
+	kept := map[uint32]bool{}
+	for _, table := range a.Tables() {
+		if files[table.OID] == after[table.OID] {
+			kept[table.OID] = true
+		} else {
+			run(t, replica, "set local session_replication_role = replica; delete from only "+schema.Quote(table.Schema, table.Name)+"; set local session_replication_role = origin")
+		}
+	}
+	for _, s := range append(steps.First, steps.Then...) {
+		if _, err := replica.Exec(t.Context(), s.SQL); err != nil {
+			t.Fatalf("%s: %v\nat %s\nof the plan\n%s", s.Object, err, s.SQL, plan)
+		}
+	}
+	got := read(t, replica, schema.Options{})
+	for _, d := range schema.Diff(b, got) {
+		t.Errorf("%s\n--- want\n%s\n--- got\n%s", d, d.A, d.B)
+	}
+	if t.Failed() {
+		t.Logf("the plan:\n%s", plan)
+	}
+	if again, err := schema.Plan(got, got); err != nil || len(again.First)+len(again.Then) > 0 {
+		t.Errorf("a plan from a schema to itself: %v, %v", again, err)
+	}
+	for _, table := range b.Tables() {
+		if !kept[table.OID] || table.Partitioned {
+			continue
+		}
+		if want, got := contents(t, master, table), contents(t, replica, table); want != got {
+			t.Errorf("rows of %s.%s: got\n%s\nwant\n%s\nthe plan:\n%s", table.Schema, table.Name, got, want, plan)
+		}
+	}
+	return clock.ReplaceAllString(plan, "(now)")
+}
+
+var clock = regexp.MustCompile(`20\d\d-\d\d-\d\d \d\d:\d\d:\d\d\.\d+\+00`)
+
+// copyAll makes the master's schema and rows on the replica.
+func copyAll(t *testing.T, m *schema.Model, master, replica *pgx.Conn) {
+	t.Helper()
+	run(t, replica, "set local search_path = ''; set local client_min_messages = warning")
+	for _, phase := range []schema.Phase{schema.PreData, schema.Keys, schema.PostData} {
+		for s := range m.Statements(phase) {
+			if _, err := replica.Exec(t.Context(), s.SQL); err != nil {
+				t.Fatalf("%s, %s: %v\n%s", phase, s.Object, err, s.SQL)
+			}
+		}
+		if phase != schema.PreData {
+			continue
+		}
+		for _, table := range m.Tables() {
+			if table.Partitioned {
+				continue
+			}
+			var columns []string
+			for _, c := range table.Columns {
+				if c.Generated == "" {
+					columns = append(columns, schema.Quote(c.Name))
+				}
+			}
+			if len(columns) == 0 {
+				continue
+			}
+			name, list := schema.Quote(table.Schema, table.Name), strings.Join(columns, ", ")
+			for _, values := range rows(t, master, "select concat_ws(', ', "+quoteLiteral(columns)+") from only "+name) {
+				run(t, replica, "insert into "+name+" ("+list+") overriding system value values ("+values+")")
+			}
+		}
+	}
+}
+
+func quoteLiteral(columns []string) string {
+	list := make([]string, len(columns))
+	for i, c := range columns {
+		list[i] = "quote_nullable(" + c + "::text)"
+	}
+	return strings.Join(list, ", ")
+}
+
+func rows(t *testing.T, conn *pgx.Conn, sql string) []string {
+	t.Helper()
+	list, err := conn.Query(t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := pgx.CollectRows(list, pgx.RowTo[string])
+	if err != nil {
+		t.Fatalf("%v\n%s", err, sql)
+	}
+	return found
+}
+
+func contents(t *testing.T, conn *pgx.Conn, table *schema.Table) string {
+	t.Helper()
+	return strings.Join(rows(t, conn, "select t::text from only "+schema.Quote(table.Schema, table.Name)+" t order by 1"), "\n")
+}
+
+// filenodes returns the files of tables: a table that is rewritten gets a new one.
+func filenodes(t *testing.T, conn *pgx.Conn) map[uint32]uint32 {
+	t.Helper()
+	list, err := conn.Query(t.Context(), "select oid, coalesce(pg_relation_filenode(oid), 0) from pg_class where relkind in ('r', 'p')")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[uint32]uint32{}
+	var oid, file uint32
+	if _, err := pgx.ForEachRow(list, []any{&oid, &file}, func() error {
+		files[oid] = file
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
