@@ -1,0 +1,8 @@
+-- before
+create table t (id int primary key, v text);
+insert into t select i, 'v' || i % 3 from generate_series(1, 30) i;
+create materialized view m as select v, count(*) as n from t group by v;
+create unique index on m (v);
+-- change
+insert into t values (100, 'new');
+refresh materialized view concurrently m;

@@ -1,0 +1,10 @@
+-- before
+create table ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt (id int primary key, ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc text unique);
+insert into ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt values (1, 'a');
+-- change
+alter table ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt add n int generated always as identity;
+alter table ttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttttt rename to uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu;
+alter table uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu add check (ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc <> '');
+create index on uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu (ccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccccc, n);
+create type eeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeeee as enum ('vvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvvv');
+insert into uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuu values (2, 'b');
