@@ -66,7 +66,7 @@ func (t *Target) wantAgain(ctx context.Context, c *contradiction) error {
 	if err != nil {
 		return err
 	}
-	tbl := tableOf(rendered, c.oid)
+	tbl := rendered.tables[c.oid]
 	if tbl == nil {
 		return c.err
 	}
@@ -153,7 +153,7 @@ func (t *Target) copyAgain(ctx context.Context, master *pgx.Conn, s *source) (do
 	if err != nil {
 		return false, err
 	}
-	tbl := tableOf(rendered, s.oid)
+	tbl := rendered.tables[s.oid]
 	if tbl == nil {
 		_, err := t.conn.Exec(ctx, `delete from bridge.copy_table where relid = $1`, s.oid)
 		return true, t.wrap("note that a table is gone", err)
@@ -242,10 +242,10 @@ func doesNotFit(err error) bool {
 	return errors.As(err, &pg) && (pg.Code[:2] == "22" || pg.Code[:2] == "23" || pg.Code[:2] == "42")
 }
 
-// undefined says whether a table, a column or a schema is not there.
+// undefined says whether a table, a column, a type or a schema is not there.
 func undefined(err error) bool {
 	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "42703" || pg.Code == "3F000")
+	return errors.As(err, &pg) && (pg.Code == "42P01" || pg.Code == "42703" || pg.Code == "42704" || pg.Code == "3F000")
 }
 
 // sameShape says whether the master's table has the columns that the model gives it,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
+	"github.com/pgbridge/pgbridge/schema"
 	"github.com/pgbridge/pgbridge/sink"
 )
 
@@ -235,7 +236,16 @@ func (r *run) table(rel *change.Relation) (*table, error) {
 	if err := r.flight.land(); err != nil {
 		return nil, err
 	}
-	return r.t.table(r.ctx, rel)
+	// A rename of the schema does not reach RELATION messages at once: the model knows.
+	now, err := r.t.rendered(r.model)
+	if err != nil {
+		return nil, err
+	}
+	name := schema.Quote(rel.Schema, rel.Name)
+	if tbl := now.tables[rel.OID]; tbl != nil {
+		name = schema.Quote(tbl.Schema, tbl.Name)
+	}
+	return r.t.table(r.ctx, rel, name)
 }
 
 // row applies one change where it stands.

@@ -123,9 +123,9 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 		return err
 	}
 	// A table that was made since is brought by the stream, under the name it has by then.
-	tables = slices.DeleteFunc(tables, func(p published) bool { return tableOf(wanted, p.oid) == nil })
+	tables = slices.DeleteFunc(tables, func(p published) bool { return wanted.tables[p.oid] == nil })
 	for i := range tables {
-		tbl := tableOf(wanted, tables[i].oid)
+		tbl := wanted.tables[tables[i].oid]
 		tables[i].schema, tables[i].name = tbl.Schema, tbl.Name
 		if !tables[i].added {
 			continue
@@ -148,7 +148,7 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 	if err != nil {
 		return t.wrap("read the schema", err)
 	}
-	steps := stepsFor(wanted, there, schema.PreData, schema.Keys)
+	steps := stepsFor(wanted.Model, there, schema.PreData, schema.Keys)
 	anchor, err := commitlog.Anchor(ctx, master)
 	if err != nil {
 		return err
@@ -412,14 +412,17 @@ func (t *Target) finishCopy(ctx context.Context) error {
 		return err
 	}
 	if t.reduced {
-		if err := t.planPost(ctx, wanted); err != nil {
+		if err := t.planPost(ctx, wanted.Model); err != nil {
 			return err
 		}
 		if err := t.steps(ctx, "post"); err != nil {
 			return err
 		}
 	}
-	if err := t.validate(ctx, wanted); err != nil {
+	if err := t.validate(ctx, wanted.Model); err != nil {
+		return err
+	}
+	if err := t.refreshNoted(ctx, wanted.Model); err != nil {
 		return err
 	}
 	err = pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {

@@ -161,7 +161,7 @@ func (t *Target) sources(ctx context.Context, master *pgx.Conn, state string) ([
 		return nil, err
 	}
 	for _, s := range tables {
-		s.shape = tableOf(now, s.oid)
+		s.shape = now.tables[s.oid]
 		s.name = schema.Quote(s.schema, s.tableName.name)
 		if err := s.describe(ctx, master); err != nil {
 			return nil, err

@@ -32,8 +32,14 @@ import (
 // never is a position that no log reaches: what becomes consistent there does not yet.
 const never = change.LSN(1<<64 - 1)
 
+// rendered is a schema with its tables by their OIDs on the master.
+type rendered struct {
+	*schema.Model
+	tables map[uint32]*schema.Table
+}
+
 // rendered is the schema that a model describes, as the replica's server writes it.
-func (t *Target) rendered(m *change.Model) (*schema.Model, error) {
+func (t *Target) rendered(m *change.Model) (*rendered, error) {
 	if known := t.schemas[m]; known != nil {
 		return known, nil
 	}
@@ -41,25 +47,19 @@ func (t *Target) rendered(m *change.Model) (*schema.Model, error) {
 	for _, e := range m.Entries() {
 		catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
 	}
-	rendered, err := t.renderer.Model(catalog, schema.Options{Target: t.version, Table: t.o.Tables})
+	model, err := t.renderer.Model(catalog, schema.Options{Target: t.version, Table: t.o.Tables})
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Checksum(), err)
+	}
+	known := &rendered{model, map[uint32]*schema.Table{}}
+	for _, tbl := range model.Tables() {
+		known.tables[tbl.OID] = tbl
 	}
 	if len(t.schemas) >= 4 { // a step needs two
 		clear(t.schemas)
 	}
-	t.schemas[m] = rendered
-	return rendered, nil
-}
-
-// tableOf finds a table of the master in a schema; nil when it is not replicated.
-func tableOf(m *schema.Model, oid uint32) *schema.Table {
-	for _, tbl := range m.Tables() {
-		if tbl.OID == oid {
-			return tbl
-		}
-	}
-	return nil
+	t.schemas[m] = known
+	return known, nil
 }
 
 // ahead asks for statements that have to be committed before the window is applied,
@@ -82,12 +82,17 @@ func reduced(m *schema.Model) *schema.Model {
 
 // goAhead commits what has to be there before a window.
 func (t *Target) goAhead(ctx context.Context, e *ahead) error {
+	t.done[e.model] = true
 	for _, s := range e.statements {
-		if _, err := t.conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol); err != nil {
+		_, err := t.conn.Exec(ctx, s.SQL, pgx.QueryExecModeSimpleProtocol)
+		if undefined(err) {
+			t.done[e.model] = false // the type is made within the window: then it can be changed there, too
+			return nil
+		}
+		if err != nil {
 			return t.wrap("evolve "+s.Object.String(), err)
 		}
 	}
-	t.done[e.model] = true
 	return nil
 }
 
@@ -107,7 +112,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 		return &sink.Mismatch{Replica: t.o.Name, Seq: b.Seq, Reason: "the schema can not follow the master's: " + object + ": " + reason,
 			Remedy: fmt.Sprintf("see bridge schema diff --sql, and change by hand what is in the way on replica %s", t.o.Name)}
 	}
-	old, err := t.rendered(from)
+	before, err := t.rendered(from)
 	if err != nil {
 		return err
 	}
@@ -115,18 +120,30 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if err != nil {
 		return err
 	}
+	old, new := before.Model, now.Model
 	if t.reduced {
-		old, now = reduced(old), reduced(now)
+		old, new = reduced(old), reduced(new)
 	}
-	plan, err := schema.Plan(old, now)
+	plan, err := schema.Plan(old, new)
 	if err != nil {
 		return refuse("plan", err.Error())
 	}
-	if len(plan.First) > 0 && !t.done[to.Checksum()] {
+	statements := plan.Then
+	switch done, tried := t.done[to.Checksum()]; {
+	case len(plan.First) == 0 || done:
+	case !tried:
 		return &ahead{to.Checksum(), plan.First}
+	default:
+		statements = slices.Concat(plan.First, plan.Then)
 	}
-	for _, s := range plan.Then {
+	for _, s := range statements {
 		sql := s.SQL
+		if s.Object.Kind == schema.KindRefresh && r.incomplete() {
+			if err := r.refreshLater(s.Object); err != nil {
+				return err
+			}
+			continue
+		}
 		t.o.Log.Debug("evolve", "replica", t.o.Name, "block", b.Seq, "statement", sql)
 		if r.incomplete() && s.Object.Kind == schema.KindForeignKey && strings.HasPrefix(sql, "alter table only") &&
 			strings.Contains(sql, " add constraint ") && !strings.HasSuffix(sql, "not valid") {
@@ -179,11 +196,7 @@ func (r *run) postpone(err error) error {
 }
 
 // follow keeps the list of tables that are to be copied in step with their names.
-func (r *run) follow(now *schema.Model) error {
-	tables := map[uint32]*schema.Table{}
-	for _, tbl := range now.Tables() {
-		tables[tbl.OID] = tbl
-	}
+func (r *run) follow(now *rendered) error {
 	oids := slices.Collect(func(yield func(uint32) bool) {
 		for oid := range r.t.copies {
 			if !yield(oid) {
@@ -198,7 +211,7 @@ func (r *run) follow(now *schema.Model) error {
 	})
 	for _, oid := range oids {
 		var err error
-		if tbl := tables[oid]; tbl != nil {
+		if tbl := now.tables[oid]; tbl != nil {
 			_, err = r.t.conn.Exec(r.ctx, `update bridge.copy_table set schema_name = $2, table_name = $3 where relid = $1 and (schema_name, table_name) <> ($2, $3)`,
 				oid, tbl.Schema, tbl.Name)
 		} else {
@@ -229,7 +242,7 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 	if c.Why == change.Refreshed {
 		return r.refresh(b, now, c.Relation)
 	}
-	tbl := tableOf(now, c.Relation)
+	tbl := now.tables[c.Relation]
 	if tbl == nil || tbl.Partitioned {
 		return nil
 	}
@@ -240,6 +253,9 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 func (r *run) want(tbl *schema.Table, settle bool) error {
 	name := schema.Quote(tbl.Schema, tbl.Name)
 	if err := r.t.empty(r.ctx, name); err != nil {
+		return err
+	}
+	if err := r.distrust(name); err != nil {
 		return err
 	}
 	batch := &pgx.Batch{}
@@ -257,17 +273,18 @@ func (r *run) want(tbl *schema.Table, settle bool) error {
 }
 
 // refresh refreshes a materialized view where the master did.
-func (r *run) refresh(b *commitlog.Block, now *schema.Model, oid uint32) error {
+func (r *run) refresh(b *commitlog.Block, now *rendered, oid uint32) error {
 	i := slices.IndexFunc(now.Objects, func(o *schema.Object) bool { return o.Kind == schema.KindMaterializedView && o.OID == oid })
 	if i < 0 || r.t.reduced {
 		return nil
 	}
 	view := now.Objects[i]
 	sql := "refresh materialized view " + schema.Quote(view.Schema, view.Name)
-	if !slices.ContainsFunc(now.Objects, func(o *schema.Object) bool {
-		return o.Kind == schema.KindRefresh && o.Schema == view.Schema && o.Name == view.Name
-	}) {
+	switch {
+	case !populated(now.Model, view):
 		sql += " with no data"
+	case r.incomplete():
+		return r.refreshLater(view)
 	}
 	if _, err := r.t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 		if passing(err) || lost(err) {
@@ -275,6 +292,73 @@ func (r *run) refresh(b *commitlog.Block, now *schema.Model, oid uint32) error {
 		}
 		return &sink.Mismatch{Replica: r.t.o.Name, Seq: b.Seq, Reason: view.String() + " can not be refreshed: " + err.Error(),
 			Remedy: "make what it reads as it is on the master"}
+	}
+	return nil
+}
+
+// populated says whether a materialized view has rows, or could have.
+func populated(m *schema.Model, view *schema.Object) bool {
+	return slices.ContainsFunc(m.Objects, func(o *schema.Object) bool {
+		return o.Kind == schema.KindRefresh && o.Schema == view.Schema && o.Name == view.Name
+	})
+}
+
+// refreshLater notes that a materialized view is refreshed when the rows are there that
+// it reads; where these are copied, it is as they are by then.
+func (r *run) refreshLater(view *schema.Object) error {
+	_, err := r.t.conn.Exec(r.ctx, `
+		insert into bridge.copy_step (phase, ordinal, object, statement)
+		select 'refresh', coalesce(max(ordinal), 0) + 1, $1, '' from bridge.copy_step where phase = 'refresh'`, view.String())
+	return r.t.wrap("note "+view.String(), err)
+}
+
+// refreshNoted refreshes, of the materialized views that waited for rows and of those that read
+// them, all that there are.
+func (t *Target) refreshNoted(ctx context.Context, m *schema.Model) error {
+	var noted bool
+	if err := t.conn.QueryRow(ctx, `select exists (select from bridge.copy_step where phase = 'refresh')`).Scan(&noted); err != nil || !noted {
+		return t.wrap("look for materialized views to refresh", err)
+	}
+	for _, o := range m.Objects {
+		if o.Kind != schema.KindRefresh {
+			continue
+		}
+		for _, sql := range o.Create {
+			if _, err := t.conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+				return t.wrap(sql, err)
+			}
+		}
+	}
+	return nil
+}
+
+// distrust makes the foreign keys that refer to an emptied table ones that are not
+// valid: to change the type of a column checks the valid ones again. See validate.
+func (r *run) distrust(table string) error {
+	t := r.t
+	rows, err := t.conn.Query(r.ctx, `
+		select k.conrelid::pg_catalog.regclass::text, pg_catalog.quote_ident(k.conname), pg_catalog.pg_get_constraintdef(k.oid),
+			coalesce(pg_catalog.quote_literal(pg_catalog.obj_description(k.oid, 'pg_constraint')), '')
+		from pg_catalog.pg_constraint k
+		join pg_catalog.pg_class c on c.oid = k.conrelid and c.relkind = 'r'
+		where k.contype = 'f' and k.confrelid = pg_catalog.to_regclass($1) and k.convalidated and k.conparentid = 0`, table)
+	if err != nil {
+		return t.wrap("look up the foreign keys to "+table, err)
+	}
+	type key struct{ Table, Name, Definition, Comment string }
+	keys, err := pgx.CollectRows(rows, pgx.RowToStructByPos[key])
+	if err != nil {
+		return t.wrap("look up the foreign keys to "+table, err)
+	}
+	for _, k := range keys {
+		begin := "alter table only " + k.Table
+		sql := begin + " drop constraint " + k.Name + "; " + begin + " add constraint " + k.Name + " " + k.Definition + " not valid"
+		if k.Comment != "" {
+			sql += "; comment on constraint " + k.Name + " on " + k.Table + " is " + k.Comment
+		}
+		if _, err := t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return t.wrap("suspend constraint "+k.Name+" of "+k.Table, err)
+		}
 	}
 	return nil
 }

@@ -41,11 +41,11 @@ type column struct {
 }
 
 // table finds the relation on the replica.
-func (t *Target) table(ctx context.Context, rel *change.Relation) (*table, error) {
+func (t *Target) table(ctx context.Context, rel *change.Relation, name string) (*table, error) {
 	if known := t.tables[rel]; known != nil {
 		return known, nil
 	}
-	tbl, err := t.lookUp(ctx, rel)
+	tbl, err := t.lookUp(ctx, rel, name)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +67,7 @@ var exactTypes = map[string]bool{
 // whose trailing blanks do not count.
 var collatedTypes = map[string]bool{"text": true, "varchar": true, "name": true}
 
-func (t *Target) lookUp(ctx context.Context, rel *change.Relation) (*table, error) {
+func (t *Target) lookUp(ctx context.Context, rel *change.Relation, name string) (*table, error) {
 	// Columns are found by name, as the relation has them; types are the replica's own.
 	rows, err := t.conn.Query(ctx, `
 		select a.attname, a.attgenerated <> '', a.attidentity = 'a', a.attnum,
@@ -82,7 +82,7 @@ func (t *Target) lookUp(ctx context.Context, rel *change.Relation) (*table, erro
 		join pg_catalog.pg_type ty on ty.oid = a.atttypid
 		join pg_catalog.pg_namespace n on n.oid = ty.typnamespace
 		left join pg_catalog.pg_type bt on bt.oid = ty.typbasetype
-		where c.oid = pg_catalog.to_regclass($1) and c.relkind = 'r'`, schema.Quote(rel.Schema, rel.Name))
+		where c.oid = pg_catalog.to_regclass($1) and c.relkind = 'r'`, name)
 	if err != nil {
 		return nil, t.wrap("look up table "+rel.String(), err)
 	}
@@ -95,20 +95,20 @@ func (t *Target) lookUp(ctx context.Context, rel *change.Relation) (*table, erro
 	there := map[string]found{}
 	for rows.Next() {
 		var f found
-		var name, typeSchema, typeName, delimiter string
+		var column, typeSchema, typeName, delimiter string
 		var builtin, deterministic bool
-		if err := rows.Scan(&name, &f.generated, &f.always, &f.number, &f.oid, &typeSchema, &typeName, &f.array, &delimiter, &f.elements, &builtin, &deterministic); err != nil {
+		if err := rows.Scan(&column, &f.generated, &f.always, &f.number, &f.oid, &typeSchema, &typeName, &f.array, &delimiter, &f.elements, &builtin, &deterministic); err != nil {
 			return nil, t.wrap("look up table "+rel.String(), err)
 		}
-		f.name, f.typeName, f.delimiter = schema.Quote(name), schema.Quote(typeSchema, typeName), delimiter[0]
+		f.name, f.typeName, f.delimiter = schema.Quote(column), schema.Quote(typeSchema, typeName), delimiter[0]
 		f.elements = f.elements && f.array != 0
 		f.exact = builtin && (exactTypes[typeName] || deterministic && collatedTypes[typeName])
-		there[name] = f
+		there[column] = f
 	}
 	if rows.Err() != nil {
 		return nil, t.wrap("look up table "+rel.String(), rows.Err())
 	}
-	tbl := &table{rel: rel, name: schema.Quote(rel.Schema, rel.Name), columns: make([]column, len(rel.Columns))}
+	tbl := &table{rel: rel, name: name, columns: make([]column, len(rel.Columns))}
 	rows.Close()
 	var exists bool // without a column, too
 	if err := t.conn.QueryRow(ctx, `

@@ -54,9 +54,9 @@ type Target struct {
 	reduced  bool            // what a new replica gets last is not made yet
 	version  int             // major version of the replica's server
 	renderer schema.Renderer
-	schemas  map[*change.Model]*schema.Model // the last ones that were needed
-	done     map[change.Checksum]bool        // models for which goAhead was called
-	settling map[uint32]uint64               // by OID: transactions below this xid may have written before the table was published
+	schemas  map[*change.Model]*rendered // the last ones that were needed
+	done     map[change.Checksum]bool    // models for which goAhead was called
+	settling map[uint32]uint64           // by OID: transactions below this xid may have written before the table was published
 
 	mu         sync.Mutex // guards what follows
 	side       *pgx.Conn  // for Durable and Trim
@@ -151,7 +151,7 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	t.tables = map[*change.Relation]*table{}
 	t.copies = map[uint32]*copied{}
 	t.settling = map[uint32]uint64{}
-	t.schemas = map[*change.Model]*schema.Model{}
+	t.schemas = map[*change.Model]*rendered{}
 	t.done = map[change.Checksum]bool{}
 	t.upper = 0
 	mine, err := t.take(ctx)
