@@ -236,6 +236,11 @@ func (p *planner) alterPart(x, y *Object) ([]string, bool) {
 		}
 	case KindConstraint, KindIndex:
 		return p.alterIndex(x, y, r)
+	case KindView:
+		// A view can be replaced as long as its columns stay, perhaps with more behind them.
+		if r.explain(x.clause, cutTokens(y.clause, x.clause)) && !p.losesColumns(x) {
+			return []string{strings.Replace(y.Create[0], "create view", "create or replace view", 1)}, true
+		}
 	case KindStatistics:
 		before, from, _ := strings.Cut(x.Definition, "\n")
 		after, to, _ := strings.Cut(y.Definition, "\n")
@@ -247,6 +252,31 @@ func (p *planner) alterPart(x, y *Object) ([]string, bool) {
 		}
 	}
 	return nil, false
+}
+
+// cutTokens returns the beginning of a list of columns that has as many columns as another.
+func cutTokens(list, other string) string {
+	n := strings.Count(other, ",")
+	parts := strings.SplitAfter(list, ",")
+	return strings.Join(parts[:min(n, len(parts))], "")
+}
+
+// losesColumns reports whether a table that a view reads loses a column, or gets one of another type in its place.
+func (p *planner) losesColumns(x *Object) bool {
+	for _, n := range x.needs {
+		y := p.to[n]
+		if n.Relation == nil || y == nil {
+			continue
+		}
+		r := p.renames(n)
+		for i := range n.Relation.Columns {
+			c := &n.Relation.Columns[i]
+			if d := y.Relation.byNum(c.Num); d == nil || p.typeChanges(c, d, r) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // alterInherited treats a check that was its parent's or is so now.
