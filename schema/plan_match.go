@@ -26,7 +26,7 @@ type catalog struct {
 	needs, users map[*Object][]*Object
 	// after holds, beside users, what has to be dropped before an object or with it.
 	after   map[*Object][]*Object
-	dummies map[key]*Object // the empty views that are made first, by the key of the view
+	dummies map[key]*Object     // the empty views that are made first, by the key of the view
 	linkOf  map[*Object]*Object // the object that ties a table to its parents, by table
 	attach  map[*Object]*Object // by index, the object that makes it part of another
 }

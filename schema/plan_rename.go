@@ -24,7 +24,9 @@ type mover struct {
 	pending []*move
 }
 
-func (m *mover) slot(space string, name [2]string) string { return space + "\x00" + name[0] + "\x00" + name[1] }
+func (m *mover) slot(space string, name [2]string) string {
+	return space + "\x00" + name[0] + "\x00" + name[1]
+}
 
 func (m *mover) free(v *move, name [2]string) bool { return m.taken[m.slot(v.space, name)] <= 0 }
 
