@@ -91,6 +91,9 @@ func planBetween(t *testing.T, master, replica *pgx.Conn, change func()) string 
 	run(t, master, "set constraints all immediate")
 	a := read(t, master, schema.Options{})
 	copyAll(t, a, master, replica)
+	for _, d := range schema.Diff(a, read(t, replica, schema.Options{})) {
+		t.Skipf("NOT TESTED: already before the plan, %s", d)
+	}
 	files := filenodes(t, master)
 	change()
 	run(t, master, "set constraints all immediate")
