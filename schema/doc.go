@@ -28,4 +28,9 @@
 // target are taken as given: the roles named in policies (a policy for a role that does not exist fails), and the files of
 // the extensions. Refreshing materialized views, building indexes and checking constraints runs functions of the schema as
 // the caller; with the empty search_path, functions that do not qualify names can fail there, as they do for pg_restore.
+//
+// # From one schema to another
+//
+// Plan returns the statements that follow a change of the schema, from two models of the same server: objects are recognized
+// by their OIDs, columns by their numbers. They run in a session like the one above, on a database with OIDs of its own.
 package schema

@@ -88,7 +88,9 @@ type Object struct {
 	needs  []*Object   // what has to exist for it, as the catalog has it; Plan needs to know
 	parts  []component // what a type is made of
 	domain *domain     // of domains
-	clause string      // of a check constraint, also where Definition is empty because it is the parent's
+	// clause is, of a check constraint, its definition, also where Definition is empty because it is the parent's; of a
+	// view, its columns and their types.
+	clause string
 }
 
 // domain is what can be altered of a domain, besides its constraints.

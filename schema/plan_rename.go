@@ -333,7 +333,7 @@ func (p *planner) addLabels(x, y *Object, m *mover) {
 		}
 		name := d.name
 		if !m.free(&move{}, [2]string{"", name}) {
-			name = fmt.Sprintf("bridge %d", d.id)
+			name = fmt.Sprintf("bridge %d", i)
 			m.pending = append(m.pending, &move{o: y, from: [2]string{"", name}, to: [2]string{"", d.name},
 				rename: func(from [2]string, name string) string {
 					return "alter type " + Quote(y.Schema, y.Name) + " rename value " + literal(from[1]) + " to " + literal(name)

@@ -94,12 +94,12 @@ func (p *planner) addColumn(x, y *Object, d *Column) {
 	name, c := Quote(d.Name), d.column
 	definition := d.Type + c.collation() + c.generated()
 	drop := ""
-	if d.Missing != nil && d.Generated == "" {
-		value, o := literal(*d.Missing)+"::"+d.Type, p.byDefault(y, d.Name)
+	if missing := p.missing(y, d.Name); missing != nil && d.Generated == "" {
+		value, o := literal(*missing)+"::"+d.Type, p.byDefault(y, d.Name)
 		switch {
 		case o == nil:
 			drop = " alter column " + name + " drop default"
-		case isConstant(o.Definition, *d.Missing):
+		case isConstant(o.Definition, *missing):
 			value, p.made[o] = o.Definition, true
 		}
 		definition += " default " + value
@@ -118,6 +118,24 @@ func (p *planner) addColumn(x, y *Object, d *Column) {
 		p.do(y, begin+drop)
 	}
 	p.setColumn(y, &Column{column: &column{}}, d)
+}
+
+// missing returns what rows have in a column that were there before it. Of a partitioned table, its partitions know.
+func (p *planner) missing(y *Object, column string) *string {
+	if d := y.Relation.byName(column); d == nil || d.Missing != nil || !y.Relation.Partitioned {
+		if d == nil {
+			return nil
+		}
+		return d.Missing
+	}
+	for _, child := range p.b.model.Objects {
+		if child.Kind == KindTable && p.b.linkOf[child] != nil && slices.Contains(p.b.parents(child), y) {
+			if value := p.missing(child, column); value != nil {
+				return value
+			}
+		}
+	}
+	return nil
 }
 
 // isConstant reports whether an expression is a constant that is written like the value it has.

@@ -91,6 +91,9 @@ func planBetween(t *testing.T, master, replica *pgx.Conn, change func()) string 
 	run(t, master, "set constraints all immediate")
 	a := read(t, master, schema.Options{})
 	copyAll(t, a, master, replica)
+	for _, d := range schema.Diff(a, read(t, replica, schema.Options{})) {
+		t.Skipf("NOT TESTED: already before the plan, %s", d)
+	}
 	files := filenodes(t, master)
 	change()
 	run(t, master, "set constraints all immediate")
@@ -225,4 +228,116 @@ func filenodes(t *testing.T, conn *pgx.Conn) map[uint32]uint32 {
 		t.Fatal(err)
 	}
 	return files
+}
+
+// TestPlanLeavesTheReplicasOwn has indexes, views and tables on the replica that the master knows nothing of.
+func TestPlanLeavesTheReplicasOwn(t *testing.T) {
+	srv := pgtest.SharedVersion(t, wording)
+	master, replica := connect(t, pgtest.NewDB(t, srv)), connect(t, pgtest.NewDB(t, srv))
+	run(t, master, "create table t (a int primary key, b varchar(10), c text); create index on t (b); create table gone (x int)")
+	a := read(t, master, schema.Options{})
+	create(t, replica, a)
+	run(t, replica, `
+create index own on public.t (b, c);
+create schema mine;
+create table mine.t (a int references public.t);
+create index own2 on public.t (lower(c));
+insert into public.t values (1, 'x', 'y')`)
+	run(t, master, "alter table t alter b type varchar(20); alter table t rename c to cc; drop table gone; create table t2 (x int); alter table t rename to t3")
+	b := read(t, master, schema.Options{})
+	execute(t, replica, a, b)
+	var left []string
+	for _, d := range schema.Diff(b, read(t, replica, schema.Options{})) {
+		left = append(left, d.String())
+	}
+	want := "schema mine: only on replica\ntable mine.t: only on replica\nindex own of public.t3: only on replica\nindex own2 of public.t3: only on replica"
+	if got := strings.Join(left, "\n"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if got := rows(t, replica, "select t::text from public.t3 t"); len(got) != 1 || got[0] != "(1,x,y)" {
+		t.Errorf("rows: %q", got)
+	}
+}
+
+// execute brings a replica from a to b, with the transactions that Plan asks for.
+func execute(t *testing.T, replica *pgx.Conn, a, b *schema.Model) {
+	t.Helper()
+	steps, err := schema.Plan(a, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range steps.First {
+		run(t, replica, s.SQL)
+		run(t, replica, s.SQL) // as after a crash
+	}
+	run(t, replica, "begin")
+	for _, s := range steps.Then {
+		run(t, replica, s.SQL)
+	}
+}
+
+// TestPlannedLabelsCanBeUsed uses labels in the transaction that has executed the plan.
+func TestPlannedLabelsCanBeUsed(t *testing.T) {
+	srv := pgtest.SharedVersion(t, wording)
+	master, replica := connect(t, pgtest.NewDB(t, srv)), connect(t, pgtest.NewDB(t, srv))
+	run(t, master, "create type mood as enum ('a', 'b'); create table t (m mood)")
+	a := read(t, master, schema.Options{})
+	create(t, replica, a)
+	for _, sql := range []string{"alter type mood rename value 'a' to 'x'", "alter type mood add value 'a' before 'b'", "alter type mood add value 'c'",
+		`alter type mood rename to "Mood"`, "alter table t alter m set default 'c'", "create index on t (m) where m = 'a'"} {
+		run(t, master, sql)
+	}
+	b := read(t, master, schema.Options{})
+	execute(t, replica, a, b)
+	run(t, replica, "insert into public.t values ('x'), ('a'), ('b'), ('c'); commit")
+	noDifferences(t, schema.Diff(b, read(t, replica, schema.Options{})))
+}
+
+// TestRenamingIsQuick makes sure that renaming a column builds no index and copies nothing.
+func TestRenamingIsQuick(t *testing.T) {
+	srv := pgtest.SharedVersion(t, wording)
+	master, replica := connect(t, pgtest.NewDB(t, srv)), connect(t, pgtest.NewDB(t, srv))
+	run(t, master, `create table t (a int primary key, b text unique, c int check (c > 0), d text default 'x', exclude (d with =), foreign key (c) references t);
+create index on t (lower(b), c) where d <> 'y'; create index on t ((c + 1)); create statistics st on b, c from t`)
+	a := read(t, master, schema.Options{})
+	create(t, replica, a)
+	run(t, master, `create schema s; alter table t rename a to a2; alter table t rename b to c2; alter table t rename c to b; alter table t rename c2 to c;
+alter table t rename d to "D"; alter table t set schema s; alter table s.t rename to "T"`)
+	b := read(t, master, schema.Options{})
+	files := func() []string {
+		return rows(t, replica, "select string_agg(pg_relation_filenode(oid)::text, ' ' order by oid) from pg_class where oid >= 16384 and relkind in ('r', 'i')")
+	}
+	before := files()
+	execute(t, replica, a, b)
+	run(t, replica, "commit")
+	if after := files(); after[0] != before[0] {
+		t.Errorf("files are %s, were %s", after, before)
+	}
+	noDifferences(t, schema.Diff(b, read(t, replica, schema.Options{})))
+}
+
+// TestPlanRefuses lists what can not be done.
+func TestPlanRefuses(t *testing.T) {
+	conn := connect(t, pgtest.NewDB(t, pgtest.SharedVersion(t, wording)))
+	for _, test := range []struct{ name, before, change, want string }{
+		{"a view's type in a table, and the view changes",
+			"create table t (a int); create view v as select a from t; create table u (x v)",
+			"alter view v rename a to b",
+			"plan: table public.u: can not stay while view public.v is made again"},
+		{"a function's definition in a generated column is replaced",
+			"create function f(int) returns int language sql immutable as 'select 1'; create table t (a int, g int generated always as (f(a)) stored)",
+			"create or replace function f(int) returns int language sql immutable as 'select 2'",
+			"<nil>"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			inTransaction(t, conn, test.before, func() {
+				a := read(t, conn, schema.Options{})
+				run(t, conn, test.change)
+				_, err := schema.Plan(a, read(t, conn, schema.Options{}))
+				if got := fmt.Sprint(err); got != test.want {
+					t.Errorf("got %s, want %s", got, test.want)
+				}
+			})
+		})
+	}
 }

@@ -112,6 +112,7 @@ func (r *reader) renderView(t *relation) {
 	o.Create = []string{"create view " + t.quoted() + with(t.Options, nil) + " as\n" + text}
 	nulls := make([]string, len(t.columns))
 	for i, c := range t.columns {
+		o.clause += Quote(c.Name) + " " + c.Type + c.collation() + ","
 		nulls[i] = "null::" + c.Type + c.collation() + " as " + Quote(c.Name)
 	}
 	t.node.dummy = []string{"create view " + t.quoted() + " as select " + strings.Join(nulls, ", ")}

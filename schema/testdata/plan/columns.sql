@@ -145,11 +145,10 @@ alter table t rename b to "B b";
 alter table t rename a to id;
 alter table t rename c to cc;
 ----
-drop view public.v;
 alter table public.t rename column a to id;
 alter table public.t rename column b to "B b";
 alter table public.t rename column c to cc;
-create view public.v as
+create or replace view public.v as
 SELECT t.id AS a,
     t."B b" AS b
    FROM public.t;

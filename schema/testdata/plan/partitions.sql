@@ -302,3 +302,21 @@ alter table n attach partition m1 for values in (1);
 ----
 alter table public.m detach partition public.m1;
 alter table only public.n attach partition public.m1 FOR VALUES IN (1);
+
+-- a column with a constant is added to a partitioned table
+create table m (a int, b text) partition by range (a);
+create table m1 partition of m for values from (1) to (10);
+create table m2 partition of m for values from (10) to (20) partition by range (a);
+create table m21 partition of m2 for values from (10) to (20);
+insert into m values (1, 'x'), (11, 'y');
+-- change
+alter table m add e int default 5;
+alter table m add f text collate "C" not null default 'x';
+alter table m alter f drop default;
+----
+alter table public.m add column e integer default 5;
+alter table public.m add column f text collate "C" default 'x'::text not null;
+alter table public.m alter column f drop default;
+alter table only public.m1 alter column e set default 5;
+alter table only public.m2 alter column e set default 5;
+alter table only public.m21 alter column e set default 5;

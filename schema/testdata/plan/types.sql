@@ -38,10 +38,10 @@ alter type mood rename value 'a' to 'a2';
 alter type mood add value 'a' after 'b';
 alter type mood add value 'c' after 'a';
 ----
-first: alter type public.mood add value if not exists 'bridge 21484' after 'b';
-first: alter type public.mood add value if not exists 'c' after 'bridge 21484';
+first: alter type public.mood add value if not exists 'bridge 2' after 'b';
+first: alter type public.mood add value if not exists 'c' after 'bridge 2';
 alter type public.mood rename value 'a' to 'a2';
-alter type public.mood rename value 'bridge 21484' to 'a';
+alter type public.mood rename value 'bridge 2' to 'a';
 
 -- an enum is renamed, moved and gets a label
 create schema s;
