@@ -79,7 +79,7 @@ func (w *world) schemaDifferences(t testing.TB, replica int, dumped bool) []stri
 			}
 		}
 	}
-	if !dumped {
+	if !dumped || master.Version/10000 != other.Version/10000 { // each major version writes its own dump
 		return list
 	}
 	texts, ok := pgDump(t, w.master, w.master.URL("app"), w.replicas[replica].URL("app"))

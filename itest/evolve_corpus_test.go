@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +21,8 @@ import (
 const (
 	dumpVariable  = "ITEST_DUMP"  // 1: pg_dump for every case
 	aloneVariable = "ITEST_ALONE" // 1: the corpus on a master alone
+	fromVariable  = "ITEST_FROM"  // the master's major version; the system's when it is not set
+	toVariable    = "ITEST_TO"    // the replica's
 )
 
 // dumpEvery is for how many cases pg_dump is asked once, which takes longer than all else.
@@ -79,13 +82,26 @@ func newCorpus(t *testing.T, alone bool) *corpus {
 	if alone {
 		replicas = 0
 	}
-	c := &corpus{w: newWorld(t, 0, 0, replicas)}
+	c := &corpus{w: newWorld(t, majorOf(t, fromVariable), majorOf(t, toVariable), replicas)}
 	if !alone {
 		c.w.init()
 		c.tap, c.applier = c.w.spawn("tap"), c.w.spawn("replica=r1")
 	}
 	t.Cleanup(c.disconnect)
 	return c
+}
+
+func majorOf(t testing.TB, variable string) int {
+	t.Helper()
+	text := os.Getenv(variable)
+	if text == "" {
+		return 0
+	}
+	major, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatalf("%s=%q: %v", variable, text, err)
+	}
+	return major
 }
 
 func (c *corpus) disconnect() {
