@@ -172,8 +172,8 @@ func TestDropRefusesWhileTheSlotIsRead(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "stop bridge run first") {
 			t.Fatalf("drop: %v", err)
 		}
-		if got := m.text(`select count(*)::text from pg_event_trigger`); got != "3" {
-			t.Errorf("%s event triggers are left of 3, want all", got)
+		if got := m.text(`select count(*)::text from pg_event_trigger`); got != "4" {
+			t.Errorf("%s event triggers are left of 4, want all", got)
 		}
 		time.AfterFunc(slotRelease/10, func() { reader.Close(context.WithoutCancel(t.Context())) })
 		m.drop()

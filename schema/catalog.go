@@ -137,6 +137,7 @@ type source struct {
 	sql   string // gives the rows, with a column oid; it ends in a where clause
 	key   string // what the column oid is in that clause
 	table string // likewise the OID of the table that the object belongs to, if it does
+	kinds string // the values of relkind, where the source is one of several for pg_class
 	more  []part // further rows
 	parts string // a query for class and oid of parts that have no entry: their dependencies stand in this one
 }
@@ -187,9 +188,17 @@ func notMember(class uint32, oid string) string {
 // CaptureFunction returns the statement that makes bridge.catalog(classes oid[], oids oid[]), on a master of any version.
 // It gives the entries of those addresses that have one, with texts as ReadCatalog's, as rows of class, oid and entry.
 func CaptureFunction() string {
-	byClass := map[uint32][]string{0: {serverEntry}}
+	give := func(sql string) string {
+		return "return query select * from (" + sql + "\n) q where q.entry is not null;\n"
+	}
+	byClass := map[uint32]string{0: give(serverEntry)}
 	for _, s := range sources() {
-		byClass[s.class] = append(byClass[s.class], s.query("= any (v_oids)"))
+		one := give(s.query("= any (v_oids)"))
+		if s.kinds != "" {
+			// A query that is not asked need not be planned.
+			one = "if (select count(*) from pg_catalog.pg_class c where c.oid = any (v_oids) and c.relkind in (" + s.kinds + ")) > 0 then\n" + one + "end if;\n"
+		}
+		byClass[s.class] += one
 	}
 	var b strings.Builder
 	b.WriteString("create or replace function bridge.catalog(classes oid[], oids oid[]) returns table (class oid, oid oid, entry json)\nlanguage plpgsql\n")
@@ -213,10 +222,7 @@ begin
 		case v_class
 `)
 	for _, class := range slices.Sorted(maps.Keys(byClass)) {
-		fmt.Fprintf(&b, "when %d then\n", class)
-		for _, sql := range byClass[class] {
-			fmt.Fprintf(&b, "return query select * from (%s\n) q where q.entry is not null;\n", sql)
-		}
+		fmt.Fprintf(&b, "when %d then\n%s", class, byClass[class])
 	}
 	b.WriteString(`		else null;
 		end case;

@@ -21,7 +21,7 @@ type indexRow struct {
 	Statistics      []string
 }
 
-var indexSource = source{class: inClass, part: "indexes", key: "c.oid", table: "i.indrelid", sql: `
+var indexSource = source{class: inClass, part: "indexes", key: "c.oid", table: "i.indrelid", kinds: "'i', 'I'", sql: `
 select c.oid, i.indrelid as table_oid, n.nspname as schema, c.relname as name, pg_catalog.pg_get_indexdef(c.oid) as definition,
 	i.indisprimary as primary, i.indisreplident as replica_identity, i.indisclustered as clustered,
 	(select inh.inhparent from pg_catalog.pg_inherits inh where inh.inhrelid = c.oid) as parent,

@@ -37,7 +37,7 @@ type relation struct {
 
 func (t *relation) quoted() string { return Quote(t.Schema, t.Name) }
 
-var relationSource = source{class: inClass, part: "relations", key: "c.oid", sql: `
+var relationSource = source{class: inClass, part: "relations", key: "c.oid", kinds: "'r', 'p', 'v', 'm', 'f'", sql: `
 select c.oid, n.nspname as schema, c.relname as name, c.relkind::text as kind, c.relpersistence::text as persistence,
 	c.relispartition as partition, c.relreplident::text as replica_identity, am.amname as access_method,
 	c.reloptions as options, (select t.reloptions from pg_catalog.pg_class t where t.oid = c.reltoastrelid) as toast_options,

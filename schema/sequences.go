@@ -21,7 +21,7 @@ type sequenceRow struct {
 	OwnerColumn int16  `json:"owner_column"`
 }
 
-var sequenceSource = source{class: inClass, part: "sequences", key: "c.oid", sql: `
+var sequenceSource = source{class: inClass, part: "sequences", key: "c.oid", kinds: "'S'", sql: `
 select c.oid, n.nspname as schema, c.relname as name, pg_catalog.format_type(s.seqtypid, null) as type,
 	s.seqstart as start, s.seqincrement as increment, s.seqmin as minimum, s.seqmax as maximum, s.seqcache as cache,
 	s.seqcycle as cycle, c.relpersistence = 'u' as unlogged, coalesce(d.deptype = 'i', false) as identity,

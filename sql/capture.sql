@@ -22,6 +22,8 @@ create table if not exists bridge.uncaptured (
 --
 -- A child or partition is among them only if this transaction, or one that began later, wrote its
 -- row or its columns': its entry names its parent by OID.
+--
+-- It says "count(*) > 0" for "exists" where that may become a hash of the whole catalog.
 create or replace function bridge.touched(classes oid[], oids oid[], dependents boolean default true) returns table (class oid, oid oid)
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -43,9 +45,9 @@ begin
       from pg_depend d
       where d.refclassid = down.class and d.refobjid = down.oid
         and (d.classid <> 1259 or d.refclassid <> 1259 or d.deptype = 'i'
-          or not exists (select from pg_inherits i where i.inhrelid = d.objid and i.inhparent = d.refobjid)
-          or exists (select from pg_class c where c.oid = d.objid and age(c.xmin) <= v_age)
-          or exists (select from pg_attribute a where a.attrelid = d.objid and age(a.xmin) <= v_age))
+          or (select count(*) from pg_inherits i where i.inhrelid = d.objid and i.inhparent = d.refobjid) = 0
+          or (select count(*) from pg_class c where c.oid = d.objid and age(c.xmin) <= v_age) > 0
+          or (select count(*) from pg_attribute a where a.attrelid = d.objid and age(a.xmin) <= v_age) > 0)
       union all
       -- An index and its constraint are renamed together; a composite type is altered as a relation.
       select d.refclassid, d.refobjid
@@ -87,20 +89,20 @@ begin
   select up.class, up.oid
   from up
   where case up.class
-      when 1259 then exists (
-        select
+      when 1259 then (
+        select count(*)
         from pg_class c
         where c.oid = up.oid and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
-          and c.relnamespace <> 'pg_toast'::regnamespace)
-      when 2606 then exists (select from pg_constraint c where c.oid = up.oid and c.conrelid <> 0)
-      when 2620 then exists (select from pg_trigger t where t.oid = up.oid and not t.tgisinternal and t.tgparentid = 0)
-      when 1247 then not exists (select from pg_depend d where d.classid = 1247 and d.objid = up.oid and d.deptype = 'i')
-      when 1255 then not exists (select from pg_depend d where d.classid = 1255 and d.objid = up.oid and d.deptype = 'i')
-      when 2605 then not exists (select from pg_depend d where d.classid = 2605 and d.objid = up.oid and d.deptype = 'i')
-      when 2618 then not exists (select from pg_depend d where d.classid = 2618 and d.objid = up.oid and d.deptype = 'i')
+          and c.relnamespace <> 'pg_toast'::regnamespace) > 0
+      when 2606 then (select count(*) from pg_constraint c where c.oid = up.oid and c.conrelid <> 0) > 0
+      when 2620 then (select count(*) from pg_trigger t where t.oid = up.oid and not t.tgisinternal and t.tgparentid = 0) > 0
       else up.class = any (bridge.captured_classes())
     end
-    and not exists (select from pg_depend d where d.classid = up.class and d.objid = up.oid and d.deptype = 'e');
+    and (
+      select count(*)
+      from pg_depend d
+      where d.classid = up.class and d.objid = up.oid
+        and (d.deptype = 'e' or d.deptype = 'i' and up.class in (1247, 1255, 2605, 2618))) = 0;
 end
 $$;
 
@@ -321,19 +323,16 @@ $$;
 -- What an ALTER makes anew, or drops without an event: indexes, constraints and statistics of a
 -- column whose type changes, the sequence of a column that was an identity. Called before it.
 create or replace function bridge.remember_parts() returns void
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-  select set_config('bridge.parts', (
-    select jsonb_object_agg(p.class, p.oids)::text
-    from (
-      select 1259, array_agg(c.oid::bigint) from pg_class c where c.relkind in ('i', 'I', 'S') and c.oid >= 16384
-      union all
-      select 2606, array_agg(c.oid::bigint) from pg_constraint c where c.conrelid >= 16384
-      union all
-      select 3381, array_agg(s.oid::bigint) from pg_statistic_ext s
-    ) p (class, oids)
-    where p.oids is not null), true)
+begin
+  perform
+    set_config('bridge.parts_1259',
+      (select array_agg(c.oid)::text from pg_class c where c.relkind in ('i', 'I', 'S') and c.oid >= 16384), true),
+    set_config('bridge.parts_2606', (select array_agg(c.oid)::text from pg_constraint c where c.conrelid >= 16384), true),
+    set_config('bridge.parts_3381', (select array_agg(s.oid)::text from pg_statistic_ext s), true);
+end
 $$;
 
 -- Which of these are not there any more; called at the end of the command.
@@ -342,19 +341,23 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
-declare
-  v_parts jsonb := nullif(current_setting('bridge.parts', true), '')::jsonb;
 begin
-  perform set_config('bridge.parts', '', true);
   return query
-  select 1259::oid, p.oid::oid from jsonb_array_elements_text(v_parts -> '1259') p (oid)
-  where not exists (select from pg_class c where c.oid = p.oid::oid)
+  select 1259::oid, p.oid
+  from (
+    select unnest(nullif(current_setting('bridge.parts_1259', true), '')::oid[]) as oid
+    except select c.oid from pg_class c) p
   union all
-  select 2606, p.oid::oid from jsonb_array_elements_text(v_parts -> '2606') p (oid)
-  where not exists (select from pg_constraint c where c.oid = p.oid::oid)
+  select 2606, p.oid
+  from (
+    select unnest(nullif(current_setting('bridge.parts_2606', true), '')::oid[]) as oid
+    except select c.oid from pg_constraint c) p
   union all
-  select 3381, p.oid::oid from jsonb_array_elements_text(v_parts -> '3381') p (oid)
-  where not exists (select from pg_statistic_ext s where s.oid = p.oid::oid);
+  select 3381, p.oid
+  from (
+    select unnest(nullif(current_setting('bridge.parts_3381', true), '')::oid[]) as oid
+    except select s.oid from pg_statistic_ext s) p;
+  perform set_config('bridge.parts_1259', '', true), set_config('bridge.parts_2606', '', true), set_config('bridge.parts_3381', '', true);
 end
 $$;
 
@@ -413,7 +416,7 @@ begin
     else
       null;
   end case;
-  if tag in ('ALTER TABLE', 'ALTER TYPE') and current_setting('bridge.parts', true) <> '' then
+  if tag in ('ALTER TABLE', 'ALTER TYPE') and current_setting('bridge.parts_1259', true) <> '' then
     select array_agg(p.class), array_agg(p.oid) into v_drop_classes, v_drop_oids from bridge.vanished_parts() p;
   end if;
   perform bridge.capture(v_classes, v_oids, coalesce(v_drop_classes, '{}'), coalesce(v_drop_oids, '{}'),
