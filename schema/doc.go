@@ -10,6 +10,12 @@
 // Not part of a model: owners, privileges, tablespaces, roles, event triggers, publications, subscriptions, and the values
 // of sequences.
 //
+// # Images
+//
+// A model is made of a Catalog: an image of the system catalogs in entries, one for each object, whose texts the server
+// writes. ReadCatalog reads all of them; bridge.catalog, which CaptureFunction defines, gives those of some objects with the
+// same queries, so that an event trigger can tell of a change in its transaction. FromCatalog needs no database.
+//
 // # Creating a schema
 //
 // Statements come in three phases. PreData makes everything that rows need, Keys makes primary keys and the indexes that
