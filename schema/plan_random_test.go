@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/pgbridge/pgbridge/pgserver/pgtest"
+	"github.com/pgbridge/pgbridge/schema"
 )
 
 var (
@@ -51,7 +52,7 @@ func TestRandomPlans(t *testing.T) {
 			attempt(8, func() string { return "insert into " + g.table() + " default values; set constraints all immediate" })
 			done = append(done, "-- change")
 			before := len(done)
-			plan := planBetween(t, master, replica, func() { attempt(1+g.IntN(150), g.statement) })
+			plan := planBetween(t, master, replica, schema.Options{}, func() { attempt(1+g.IntN(150), g.statement) })
 			t.Logf("%d statements, then %d", before, len(done)-before)
 			if t.Failed() || strings.HasPrefix(plan, "plan: ") {
 				t.Errorf("after\n%s;\nthe plan:\n%s", strings.Join(done, ";\n"), plan)

@@ -33,7 +33,7 @@ func TestPlan(t *testing.T) {
 					continue
 				}
 				t.Run(name, func(t *testing.T) {
-					answer := func(t *testing.T, sql string) string { return planCase(t, master, replica, major, sql) }
+					answer := func(t *testing.T, sql string) string { return planCase(t, master, replica, sql) }
 					if major == wording || since > wording && major == since {
 						transcript(t, file, answer)
 						return
@@ -42,6 +42,38 @@ func TestPlan(t *testing.T) {
 						t.Run(title, func(t *testing.T) { answer(t, sql) })
 					}
 				})
+			}
+		})
+	}
+}
+
+// TestPlanForOtherMajorVersion has a replica that is older than its master, and one that is newer.
+func TestPlanForOtherMajorVersion(t *testing.T) {
+	majors := pgtest.Versions(t)
+	oldest, newest := majors[0], majors[len(majors)-1]
+	if oldest == newest {
+		t.Skip("NOT TESTED: there is only one version")
+	}
+	for _, pair := range [][2]int{{oldest, newest}, {newest, oldest}} {
+		t.Run(fmt.Sprintf("%d to %d", pair[0], pair[1]), func(t *testing.T) {
+			master := connect(t, pgtest.NewDB(t, pgtest.SharedVersion(t, pair[0])))
+			replica := connect(t, pgtest.NewDB(t, pgtest.SharedVersion(t, pair[1])))
+			files, err := filepath.Glob("testdata/plan/[a-z]*.sql")
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, file := range files {
+				for title, sql := range questions(t, file) {
+					t.Run(title, func(t *testing.T) {
+						before, change, _ := strings.Cut(sql, "-- change\n")
+						for _, conn := range []*pgx.Conn{master, replica} {
+							run(t, conn, "rollback; begin; set local search_path = public")
+							defer run(t, conn, "rollback")
+						}
+						run(t, master, before)
+						planBetween(t, master, replica, schema.Options{Target: pair[1]}, func() { run(t, master, change) })
+					})
+				}
 			}
 		})
 	}
@@ -65,31 +97,24 @@ func questions(t *testing.T, file string) func(yield func(title, sql string) boo
 }
 
 // planCase runs one case: what is there before, a line "-- change", what is done then. All is taken back.
-func planCase(t *testing.T, master, replica *pgx.Conn, major int, sql string) string {
+func planCase(t *testing.T, master, replica *pgx.Conn, sql string) string {
 	before, change, ok := strings.Cut(sql, "-- change\n")
 	if !ok {
 		t.Fatal("no line '-- change'")
-	}
-	if _, since, ok := strings.Cut(sql, "-- since "); ok {
-		var first int
-		fmt.Sscan(since, &first)
-		if major < first {
-			return strings.TrimSpace(fmt.Sprintf("needs %d", first))
-		}
 	}
 	for _, conn := range []*pgx.Conn{master, replica} {
 		run(t, conn, "rollback; begin; set local search_path = public")
 		defer run(t, conn, "rollback")
 	}
 	run(t, master, before)
-	return planBetween(t, master, replica, func() { run(t, master, change) })
+	return planBetween(t, master, replica, schema.Options{}, func() { run(t, master, change) })
 }
 
 // planBetween brings a replica, which is empty, from what the master is to what change makes of it. It returns the plan.
-func planBetween(t *testing.T, master, replica *pgx.Conn, change func()) string {
+func planBetween(t *testing.T, master, replica *pgx.Conn, opt schema.Options, change func()) string {
 	t.Helper()
 	run(t, master, "set constraints all immediate")
-	a := read(t, master, schema.Options{})
+	a := read(t, master, opt)
 	copyAll(t, a, master, replica)
 	for _, d := range schema.Diff(a, read(t, replica, schema.Options{})) {
 		t.Skipf("NOT TESTED: already before the plan, %s", d)
@@ -97,7 +122,7 @@ func planBetween(t *testing.T, master, replica *pgx.Conn, change func()) string 
 	files := filenodes(t, master)
 	change()
 	run(t, master, "set constraints all immediate")
-	b := read(t, master, schema.Options{})
+	b := read(t, master, opt)
 	for _, name := range append(a.NotCovered, b.NotCovered...) {
 		t.Logf("not covered: %s", name)
 	}
