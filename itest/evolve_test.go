@@ -284,7 +284,7 @@ func TestSchemaChangesDuringTheCopy(t *testing.T) {
 	}
 	setup := `create schema other; create type mood as enum ('sad', 'ok');`
 	for i := range changes {
-		setup += fmt.Sprintf(`create table b%d (id int primary key, v text, n int, m mood default 'sad'); insert into b%[1]d select i, repeat('v', 50), i from generate_series(1, 1500) i;`, i)
+		setup += fmt.Sprintf(`create table b%d (id int primary key, v text, n int, m mood default 'sad'); insert into b%[1]d select i, repeat('v', 50), i from generate_series(1, 3000) i;`, i)
 	}
 	w.onMaster(setup + `analyze`)
 	w.init()
@@ -302,7 +302,7 @@ func TestSchemaChangesDuringTheCopy(t *testing.T) {
 			copied := 0
 			fmt.Sscanf(rows[0], "%d|", &copied)
 			ended = strings.HasSuffix(rows[0], "|t")
-			enough := max(copied-seen, seen-copied) > 5 // chunks of finished tables are not counted any more
+			enough := max(copied-seen, seen-copied) > 2 // chunks of finished tables are not counted any more
 			if enough {
 				seen = copied
 			}
