@@ -97,7 +97,7 @@ func schemaStep(s *client) error {
 
 // attempted returns what the server refuses as an error that a client of random work expects.
 func attempted(s *client, tx pgx.Tx, sql string) error {
-	_, err := tx.Exec(s.ctx, "set local lock_timeout = '700ms'; "+sql, pgx.QueryExecModeSimpleProtocol)
+	_, err := tx.Exec(s.ctx, "set local lock_timeout = '150ms'; "+sql, pgx.QueryExecModeSimpleProtocol)
 	if pg, ok := errors.AsType[*pgconn.PgError](err); ok && pg.Code[:2] != "57" {
 		return &pgconn.PgError{Code: "23000", Message: pg.Message}
 	}

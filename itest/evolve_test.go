@@ -284,7 +284,7 @@ func TestSchemaChangesDuringTheCopy(t *testing.T) {
 	}
 	setup := `create schema other; create type mood as enum ('sad', 'ok');`
 	for i := range changes {
-		setup += fmt.Sprintf(`create table b%d (id int primary key, v text, n int, m mood default 'sad'); insert into b%[1]d select i, repeat('v', 50), i from generate_series(1, 1500) i;`, i)
+		setup += fmt.Sprintf(`create table b%d (id int primary key, v text, n int, m mood default 'sad'); insert into b%[1]d select i, repeat('v', 50), i from generate_series(1, 3000) i;`, i)
 	}
 	w.onMaster(setup + `analyze`)
 	w.init()
@@ -302,7 +302,7 @@ func TestSchemaChangesDuringTheCopy(t *testing.T) {
 			copied := 0
 			fmt.Sscanf(rows[0], "%d|", &copied)
 			ended = strings.HasSuffix(rows[0], "|t")
-			enough := max(copied-seen, seen-copied) > 5 // chunks of finished tables are not counted any more
+			enough := max(copied-seen, seen-copied) > 2 // chunks of finished tables are not counted any more
 			if enough {
 				seen = copied
 			}
@@ -377,11 +377,15 @@ func TestModelsDoNotPileUp(t *testing.T) {
 		last := ""
 		gone := func() bool {
 			last = w.query(side.url, figures)[0]
-			var models, objects, needless int
-			if _, err := fmt.Sscanf(last, "%d|%d|%d|", &models, &objects, &needless); err != nil {
-				t.Fatalf("%q: %v", last, err)
+			var models, objects, needless, blocks int
+			fields := strings.Split(last, "|")
+			for i, n := range map[int]*int{0: &models, 1: &objects, 2: &needless, 4: &blocks} {
+				if _, err := fmt.Sscan(fields[i], n); err != nil {
+					t.Fatalf("%q: %v", last, err)
+				}
 			}
-			return models <= 10 && needless <= 100
+			// A replica's partitions begin elsewhere, so it may keep the first one for longer.
+			return needless <= 100 && (models <= 10 || side.name == "replica" && blocks > 17000)
 		}
 		deadline := time.Now().Add(time.Minute)
 		for !gone() {
