@@ -25,7 +25,10 @@ type keeper struct {
 	patience time.Duration
 }
 
-const keepEvery = 10 * time.Second
+const (
+	keepEvery    = 10 * time.Second
+	captureEvery = time.Second // replicas may wait for it
+)
 
 func (k *keeper) run(ctx context.Context) error {
 	return retry(ctx, k.log, "keeping the master in order", k.once)
@@ -55,9 +58,6 @@ func (k *keeper) once(ctx context.Context) error {
 	var looked time.Time
 	var written change.LSN // the log's head has to come here before we look again
 	for {
-		if _, err := master.CapturePending(ctx, conn); err != nil {
-			return err
-		}
 		if time.Since(looked) >= every {
 			head, _, err := commitlog.Head(ctx, conn)
 			if err != nil {
@@ -84,10 +84,15 @@ func (k *keeper) once(ctx context.Context) error {
 		if err := commitlog.Trim(ctx, conn, keep); err != nil && !lockTimeout(err) {
 			return err
 		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(keepEvery):
+		for range keepEvery / captureEvery {
+			if _, err := master.CapturePending(ctx, conn); err != nil {
+				return err
+			}
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(captureEvery):
+			}
 		}
 	}
 }

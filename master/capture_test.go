@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -358,8 +359,15 @@ func compareImages(t *testing.T, m *machine, after string, image schema.Catalog)
 		t.Fatal(err)
 	}
 	byAddress := func(a, b change.Address) int { return cmp.Or(cmp.Compare(a.Class, b.Class), cmp.Compare(a.OID, b.OID)) }
+	// Values of rows that were there before a column go where they are written anew, of which no event
+	// tells (cluster, vacuum full); they matter for new columns only.
+	missing := regexp.MustCompile(`"missing":"(?:[^"\\]|\\.)*",?`)
+	same := func(a, b schema.Entry) bool {
+		a.Text, b.Text = missing.ReplaceAllString(a.Text, ""), missing.ReplaceAllString(b.Text, "")
+		return a == b
+	}
 	for _, a := range slices.SortedFunc(maps.Keys(live), byAddress) {
-		if image[a] != live[a] {
+		if !same(image[a], live[a]) {
 			t.Errorf("after %s: %s %s %s\nimage %s\n live %s", after, a, live[a].Kind, live[a].Name, image[a].Text, live[a].Text)
 		}
 	}

@@ -62,7 +62,24 @@ func newCatalog(m *Model) *catalog {
 			c.connect(o)
 		}
 	}
+	c.connectPartitions()
 	return c
+}
+
+// connectPartitions notes that a foreign key to a partitioned table is one to each partition.
+func (c *catalog) connectPartitions() {
+	for _, child := range c.model.Objects {
+		if link := c.linkOf[child]; link == nil || link.Kind != KindPartition {
+			continue
+		}
+		for ancestors := c.parents(child); len(ancestors) > 0; ancestors = c.parents(ancestors[0]) {
+			for _, user := range c.users[ancestors[0]] {
+				if user.Kind == KindForeignKey && c.relation(user) != ancestors[0] && !slices.Contains(c.users[child], user) {
+					c.users[child] = append(c.users[child], user)
+				}
+			}
+		}
+	}
 }
 
 // isStep reports whether an object is no thing of its own, but something that is done on the way.

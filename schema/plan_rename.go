@@ -121,7 +121,7 @@ func (p *planner) renameAll() {
 		switch {
 		case x.Kind == KindTable && !p.isTyped(x):
 			p.renameColumns(x, y)
-		case len(x.parts) > 0:
+		case len(x.parts) > 0 || len(y.parts) > 0:
 			p.renameParts(x, y)
 		}
 	}
@@ -328,7 +328,7 @@ func (p *planner) addLabels(x, y *Object, m *mover) {
 	}
 	begin := "alter type " + Quote(x.Schema, x.Name) + " add value if not exists "
 	for i, d := range y.parts {
-		if before[d.id] != "" {
+		if _, there := before[d.id]; there {
 			continue
 		}
 		name := d.name

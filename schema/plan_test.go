@@ -20,7 +20,11 @@ func TestPlan(t *testing.T) {
 	if err != nil || len(files) == 0 {
 		t.Fatal("no cases", err)
 	}
-	for _, major := range pgtest.Versions(t) {
+	majors := pgtest.Versions(t)
+	for _, major := range majors {
+		if major != wording && major != majors[0] && major != majors[len(majors)-1] {
+			continue // what differs between versions came with one of these
+		}
 		t.Run(fmt.Sprint(major), func(t *testing.T) {
 			srv := pgtest.SharedVersion(t, major)
 			master, replica := connect(t, pgtest.NewDB(t, srv)), connect(t, pgtest.NewDB(t, srv))

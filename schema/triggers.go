@@ -1,6 +1,8 @@
 package schema
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 )
 
@@ -93,6 +95,8 @@ var copiedTriggers = part{"triggers", `
 	order by t.oid`}
 
 func (r *reader) addTriggers() {
+	// The copies need those that they are copies of.
+	slices.SortStableFunc(r.in.Triggers, func(a, b triggerRow) int { return cmp.Compare(min(a.Parent, 1), min(b.Parent, 1)) })
 	for _, g := range r.in.Triggers {
 		t := r.relations[g.Table]
 		if t == nil {

@@ -111,11 +111,11 @@ create or replace function bridge.captured_classes() returns oid[]
 language sql immutable
 return '{1247,1255,1259,1417,2328,2601,2605,2606,2607,2612,2615,2616,2617,2618,2620,2753,3079,3256,3381,3456,3576,3600,3601,3602,3764}'::pg_catalog.oid[];
 
--- Emits the entries of the one list of addresses, and that those of the other are gone. An address of
--- the first that has no entry is gone, too; with reset, that goes without saying.
-create or replace function bridge.emit_schema(
+-- The messages that tell the entries of the one list of addresses, and that those of the other are
+-- gone. An address of the first that has no entry is gone, too; with reset, that goes without saying.
+create or replace function bridge.schema_messages(
   set_classes oid[], set_oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', reset boolean default false
-) returns void
+) returns text[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -127,7 +127,7 @@ declare
   v_text text;
   v_sets text[] := '{}';
   v_drops text[] := '{}';
-  v_first boolean := true;
+  v_messages text[] := '{}';
 begin
   for v_drop, v_text in
     with entry as materialized (
@@ -152,11 +152,10 @@ begin
     order by said.drop, said.class, said.oid
   loop
     if v_size > 0 and v_size + octet_length(v_text) > c_limit then
-      perform bridge.emit_schema_message(v_sets, v_drops, reset and v_first, true);
+      v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', true);
       v_sets := '{}';
       v_drops := '{}';
       v_size := 0;
-      v_first := false;
     end if;
     if v_drop then
       v_drops := v_drops || v_text;
@@ -165,41 +164,46 @@ begin
     end if;
     v_size := v_size + octet_length(v_text) + 1;
   end loop;
-  if v_size > 0 or reset and v_first then
-    perform bridge.emit_schema_message(v_sets, v_drops, reset and v_first, false);
+  if v_size > 0 or reset and v_messages = '{}' then
+    v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', false);
   end if;
+  return v_messages;
 end
 $$;
 
--- To be emitted behind every message. The decoder puts a message where its record ends, which is where
--- the next record begins, and when that is of another subtransaction it may take the two in any
--- order: so the next is one that says nothing.
-create or replace function bridge.emit_pad() returns void
+create or replace function bridge.schema_message(sets text[], drops text[], reset boolean, more boolean) returns text
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  select pg_logical_emit_message(true, 'bridge.pad', '')
-$$;
-
--- Messages are not converted as rows are: they are UTF-8 whatever the database's encoding is.
-create or replace function bridge.emit_schema_message(sets text[], drops text[], reset boolean, more boolean) returns void
-language sql
-set search_path = pg_catalog, pg_temp
-as $$
-  select pg_logical_emit_message(true, 'bridge.schema', convert_to('{' || concat_ws(',',
+  select '{' || concat_ws(',',
     case when reset then '"reset":true' end,
     case when more then '"more":true' end,
     case when sets <> '{}' then '"set":[' || array_to_string(sets, ',') || ']' end,
-    case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}', 'UTF8'));
-  select bridge.emit_pad();
+    case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}'
+$$;
+
+-- Messages are not converted as rows are: they are UTF-8 whatever the database's encoding is.
+create or replace function bridge.emit_messages(prefix text, messages text[]) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_message text;
+begin
+  foreach v_message in array messages loop
+    perform pg_logical_emit_message(true, prefix, convert_to(v_message, 'UTF8'));
+    -- The decoder puts a message where its record ends, which is where the next record begins, and when
+    -- that is of another subtransaction it may take the two in any order: so the next one says nothing.
+    perform pg_logical_emit_message(true, 'bridge.pad', '');
+  end loop;
+end
 $$;
 
 create or replace function bridge.emit_rows(table_id oid, why text) returns void
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
-  select pg_logical_emit_message(true, 'bridge.rows', concat('{"oid":', table_id, ',"why":"', why, '"}'));
-  select bridge.emit_pad();
+  select bridge.emit_messages('bridge.rows', array[concat('{"oid":', table_id, ',"why":"', why, '"}')])
 $$;
 
 -- Emits all there is, the server's entry too.
@@ -240,14 +244,20 @@ begin
     union all select 3602, c.oid from pg_ts_config c where c.oid >= 16384
     union all select 3764, t.oid from pg_ts_template t where t.oid >= 16384
   ) o (class, oid);
-  perform bridge.emit_schema(v_classes, v_oids, '{}', '{}', true);
+  perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', true));
 end
 $$;
 
 -- Captures objects and what changes with them, and forgets those that were dropped. What goes wrong
--- is said in a warning, and is left to bridge.capture_pending: the user's command does not fail. A
--- transaction that does not see what others commit while it lasts may have read too little of what
--- they changed, too; so its objects are captured once more.
+-- is said in a warning, and is left to bridge.capture_pending: the user's command does not fail.
+--
+-- To render a view locks what it reads. So the entries are made in a subtransaction that is rolled
+-- back, and nobody has to wait until the user's transaction ends. Where a lock is not to be had
+-- at once, views and rules are captured later.
+--
+-- What others are changing at the same time can come out as it was before: the objects of this command
+-- are locked, but not what depends on them. So they are captured once more where someone else is at
+-- it, as are those of a transaction that does not see what others commit.
 create or replace function bridge.capture(
   classes oid[], oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', dependents boolean default true
 ) returns void
@@ -255,35 +265,64 @@ language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
 as $$
+#variable_conflict use_variable
 declare
-  v_classes oid[] := classes;
-  v_oids oid[] := oids;
+  v_classes oid[] := '{}';
+  v_oids oid[] := '{}';
+  v_messages text[];
+  v_again boolean := current_setting('transaction_isolation') in ('repeatable read', 'serializable');
 begin
-  if cardinality(v_classes) = 0 and cardinality(drop_classes) = 0 then
+  if cardinality(classes) = 0 and cardinality(drop_classes) = 0 then
     return;
   end if;
+  if current_setting('bridge.contended', true) = 'on' then
+    perform set_config('lock_timeout', '1ms', true);
+  end if;
+  if cardinality(classes) > 0 then
+    select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_classes, v_oids
+    from bridge.touched(classes, oids, dependents) t;
+  end if;
   begin
-    if current_setting('bridge.contended', true) = 'on' then
-      perform set_config('lock_timeout', '1ms', true);
-    end if;
-    if cardinality(classes) > 0 then
-      select array_agg(t.class), array_agg(t.oid) into v_classes, v_oids from bridge.touched(classes, oids, dependents) t;
-    end if;
-    perform bridge.emit_schema(coalesce(v_classes, '{}'), coalesce(v_oids, '{}'), drop_classes, drop_oids);
-    if current_setting('transaction_isolation') not in ('repeatable read', 'serializable') then
-      return;
-    end if;
+    v_messages := bridge.schema_messages(v_classes, v_oids, drop_classes, drop_oids);
+    raise exception using errcode = 'BRIDG';
   exception
+    when sqlstate 'BRIDG' then
+      null;
     when lock_not_available then
       perform set_config('bridge.contended', 'on', true);
-      raise log 'bridge: the schema is captured later: %', sqlerrm;
-    when others then
-      raise warning 'bridge: the change of the schema is captured later: %', sqlerrm;
+      perform set_config('lock_timeout', '1ms', true);
+      raise log 'bridge: views are captured later: %', sqlerrm;
+      v_again := true;
   end;
+  if v_messages is null then
+    select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_classes, v_oids
+    from unnest(v_classes, v_oids) t (class, oid)
+    where t.class <> 2618
+      and (t.class <> 1259 or (select count(*) from pg_class c where c.oid = t.oid and c.relkind in ('v', 'm')) = 0);
+    begin
+      v_messages := bridge.schema_messages(v_classes, v_oids, drop_classes, drop_oids);
+      raise exception using errcode = 'BRIDG';
+    exception when sqlstate 'BRIDG' then
+      null;
+    end;
+  end if;
+  perform bridge.emit_messages('bridge.schema', v_messages);
+  if not v_again and dependents then
+    v_again := exists (
+      select
+      from pg_locks l
+      where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' and l.pid <> pg_backend_pid()
+        and l.database = (select d.oid from pg_database d where d.datname = current_database())
+        and l.relation >= 16384);
+  end if;
+  if v_again then
+    insert into bridge.uncaptured (class, oid)
+    select * from rows from (unnest(classes || drop_classes || v_classes), unnest(oids || drop_oids || v_oids)) as o (class, oid);
+  end if;
+exception when others then
+  raise warning 'bridge: the change of the schema is captured later: %', sqlerrm;
   insert into bridge.uncaptured (class, oid)
   select * from rows from (unnest(classes || drop_classes), unnest(oids || drop_oids)) as o (class, oid);
-exception when others then
-  raise warning 'bridge: the change of the schema is not captured: %', sqlerrm;
 end
 $$;
 
@@ -310,7 +349,7 @@ begin
         union
         select t.class, t.oid from bridge.touched(array[v_class], array[v_oid]) t
       ) t;
-      perform bridge.emit_schema(v_classes, v_oids);
+      perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids));
       v_done := v_done + 1;
     exception when others then
       raise log 'bridge: %/% is still not captured: %', v_class, v_oid, sqlerrm;

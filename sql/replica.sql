@@ -12,6 +12,7 @@ create table if not exists bridge.position (
   commit_time timestamptz,         -- of the last block that was applied
   state text not null,             -- copying, catching_up, streaming
   consistent_lsn pg_lsn,           -- while catching up behind a copy: the tables are consistent from here on
+  ahead bytea,                     -- the model that the schema is at already, while the stream has not come there
   reduced boolean not null default false, -- what a new replica gets last (indexes, foreign keys, triggers) is not made yet
   error text not null default '',  -- why the replica stands still
   error_at timestamptz

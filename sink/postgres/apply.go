@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"errors"
@@ -29,6 +30,7 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 	err := t.apply(ctx, w, inOrder)
 	var first *ahead
 	var ahead *contradiction
+	var wrong *unfit
 	switch {
 	case err == nil:
 	case errors.As(err, &first):
@@ -39,6 +41,12 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 	case errors.As(err, &ahead):
 		if err := t.wantAgain(ctx, ahead); err != nil {
 			return err
+		}
+		return t.applyAgain(ctx, w, models, inOrder, err)
+	case errors.As(err, &wrong):
+		found, lookErr := t.lookAhead(ctx, w)
+		if lookErr != nil || !found {
+			return cmp.Or(lookErr, err)
 		}
 		return t.applyAgain(ctx, w, models, inOrder, err)
 	default:
@@ -108,7 +116,9 @@ type run struct {
 	model   *change.Model   // in force at the change that is read
 	evolved []evolved       // models that came into force in the window
 	wanted  map[uint32]bool // by OID: tables that are to be copied since
-	inOrder bool
+
+	caughtUp bool // the stream has come to where the schema was ahead
+	inOrder  bool
 
 	batches map[*table]*batch
 	order   []*batch
@@ -217,7 +227,7 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 	}
 	tbl, err := r.table(rel)
 	if err != nil {
-		return r.at(b.Seq, nil, nil, err)
+		return &unfit{r.at(b.Seq, nil, nil, err)}
 	}
 	if c.Op != change.Delete && len(c.New) != len(rel.Columns) || c.OldKind != change.OldNone && len(c.Old) != len(rel.Columns) {
 		return fmt.Errorf("block %d: a row of table %s has %d columns, want %d", b.Seq, rel, len(c.New), len(rel.Columns))
@@ -375,7 +385,7 @@ func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
 		}
 		tbl, err := r.table(rel)
 		if err != nil {
-			return r.at(b.Seq, nil, nil, err)
+			return &unfit{r.at(b.Seq, nil, nil, err)}
 		}
 		if !tbl.referenced {
 			if plain != "" {
@@ -456,6 +466,9 @@ func (r *run) commit(w *sink.Window) error {
 		r.t.consistent = never
 	}
 	r.t.modelSum = w.Blocks[len(w.Blocks)-1].Model
+	if r.caughtUp {
+		r.t.ahead = change.Checksum{}
+	}
 	if len(r.evolved) > 0 && len(r.t.copies) > 0 {
 		// Some of the tables may be gone.
 		if _, err := r.t.read(r.ctx); err != nil {

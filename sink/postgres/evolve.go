@@ -108,9 +108,13 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 		return err
 	}
 	t := r.t
+	ahead, err := r.isAhead(to)
+	if err != nil || ahead {
+		return err
+	}
 	refuse := func(object, reason string) error {
-		return &sink.Mismatch{Replica: t.o.Name, Seq: b.Seq, Reason: "the schema can not follow the master's: " + object + ": " + reason,
-			Remedy: fmt.Sprintf("see bridge schema diff --sql, and change by hand what is in the way on replica %s", t.o.Name)}
+		return &unfit{&sink.Mismatch{Replica: t.o.Name, Seq: b.Seq, Reason: "the schema can not follow the master's: " + object + ": " + reason,
+			Remedy: fmt.Sprintf("see bridge schema diff --sql, and change by hand what is in the way on replica %s", t.o.Name)}}
 	}
 	before, err := t.rendered(from)
 	if err != nil {
@@ -128,6 +132,20 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if err != nil {
 		return refuse("plan", err.Error())
 	}
+	if err := r.execute(b.Seq, plan, to, refuse); err != nil {
+		return err
+	}
+	// What was prepared and looked up is of another schema now.
+	clear(t.tables)
+	if err := t.forgetAll(r.ctx); err != nil {
+		return err
+	}
+	return r.follow(now)
+}
+
+// execute carries out a plan.
+func (r *run) execute(seq int64, plan schema.Steps, to *change.Model, refuse func(object, reason string) error) error {
+	t := r.t
 	statements := plan.Then
 	switch done, tried := t.done[to.Checksum()]; {
 	case len(plan.First) == 0 || done:
@@ -144,14 +162,14 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 			}
 			continue
 		}
-		t.o.Log.Debug("evolve", "replica", t.o.Name, "block", b.Seq, "statement", sql)
+		t.o.Log.Debug("evolve", "replica", t.o.Name, "block", seq, "statement", sql)
 		if r.incomplete() && s.Object.Kind == schema.KindForeignKey && strings.HasPrefix(sql, "alter table only") &&
 			strings.Contains(sql, " add constraint ") && !strings.HasSuffix(sql, "not valid") {
 			sql += " not valid" // rows are missing yet; see validate
 		}
 		if _, err := t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 			if passing(err) || lost(err) {
-				return t.wrap("evolve "+s.Object.String()+" at block "+fmt.Sprint(b.Seq), err)
+				return t.wrap("evolve "+s.Object.String()+" at block "+fmt.Sprint(seq), err)
 			}
 			if again := r.postpone(err); again != nil {
 				return again
@@ -159,12 +177,151 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 			return refuse(s.Object.String(), err.Error()+": "+s.SQL)
 		}
 	}
-	// What was prepared and looked up is of another schema now.
-	clear(t.tables)
-	if err := t.forgetAll(r.ctx); err != nil {
+	return nil
+}
+
+// Looking ahead
+//
+// What event triggers write is as exact as locks allow: of objects that two transactions
+// touch at the same time, and where there are no event triggers of all, the log can hold
+// for a moment what was no state of the master, or get to know of a change behind the first
+// rows of it. It holds the right state a little later. So when a model can not be
+// evolved to, or does not fit the rows, the replica evolves to the next one that it can, and
+// passes over those on the way there.
+
+// unfit is a model, or what it makes of a table, that does not fit.
+type unfit struct{ err error }
+
+func (e *unfit) Error() string { return e.err.Error() }
+func (e *unfit) Unwrap() error { return e.err }
+
+// lookAhead evolves the replica to a later model of the log; false: there is none to which it can.
+func (t *Target) lookAhead(ctx context.Context, w *sink.Window) (bool, error) {
+	t.mu.Lock()
+	at := t.position
+	t.mu.Unlock()
+	master, err := pgx.ConnectConfig(ctx, t.masterConfig())
+	if err != nil {
+		return false, fmt.Errorf("connect to the master to look ahead: %w", err)
+	}
+	defer master.Close(context.WithoutCancel(ctx))
+	from := t.modelSum
+	if !t.ahead.IsZero() {
+		from = t.ahead
+	}
+	have, err := t.models.Model(ctx, from)
+	if err != nil {
+		return false, err
+	}
+	rows, err := master.Query(ctx, `
+		select m.checksum
+		from bridge.model m
+		where m.seq > $1
+		order by m.seq, m.checksum
+		limit 100`, at.Seq)
+	if err != nil {
+		return false, fmt.Errorf("look ahead in the log: %w", err)
+	}
+	sums, err := pgx.CollectRows(rows, pgx.RowTo[[]byte])
+	if err != nil {
+		return false, fmt.Errorf("look ahead in the log: %w", err)
+	}
+	for _, b := range sums {
+		sum, err := change.ParseChecksum(b)
+		if err != nil {
+			return false, err
+		}
+		to, err := t.models.Model(ctx, sum)
+		if err != nil {
+			return false, err
+		}
+		if to.SameSchema(have) {
+			continue
+		}
+		err = t.goTo(ctx, w.Blocks[0].Seq, have, to)
+		var wrong *unfit
+		var first *ahead
+		switch {
+		case errors.As(err, &first):
+			if err := t.goAhead(ctx, first); err != nil {
+				return false, err
+			}
+			if err := t.goTo(ctx, w.Blocks[0].Seq, have, to); err != nil {
+				continue
+			}
+		case errors.As(err, &wrong):
+			continue
+		case err != nil:
+			return false, err
+		}
+		t.o.Log.Info("schema goes ahead of the blocks", "replica", t.o.Name, "model", sum, "behind_block", at.Seq)
+		return true, nil
+	}
+	return false, nil
+}
+
+// goTo evolves the replica in a transaction of its own.
+func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) error {
+	before, err := t.rendered(from)
+	if err != nil {
 		return err
 	}
-	return r.follow(now)
+	now, err := t.rendered(to)
+	if err != nil {
+		return &unfit{err}
+	}
+	old, new := before.Model, now.Model
+	if t.reduced {
+		old, new = reduced(old), reduced(new)
+	}
+	plan, err := schema.Plan(old, new)
+	if err != nil {
+		return &unfit{err}
+	}
+	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), model: to, wanted: map[uint32]bool{}}
+	if _, err := t.conn.Exec(ctx, "begin"); err != nil {
+		return t.wrap("begin", err)
+	}
+	refuse := func(object, reason string) error { return &unfit{fmt.Errorf("%s: %s", object, reason)} }
+	if err := r.execute(seq, plan, to, refuse); err != nil {
+		return r.abandon(err)
+	}
+	if err := r.follow(now); err != nil {
+		return r.abandon(err)
+	}
+	sum := to.Checksum()
+	if _, err := t.conn.Exec(ctx, `update bridge.position set ahead = $1`, sum[:]); err != nil {
+		return r.abandon(t.wrap("note how far the schema is", err))
+	}
+	if _, err := t.conn.Exec(ctx, "commit"); err != nil {
+		return t.wrap("commit the schema", err)
+	}
+	clear(t.tables)
+	if err := t.forgetAll(ctx); err != nil {
+		return err
+	}
+	_, err = t.read(ctx)
+	return err
+}
+
+// isAhead says whether the replica's schema is past the model already. At the model that it
+// is at, the stream has caught up with it.
+func (r *run) isAhead(to *change.Model) (bool, error) {
+	t := r.t
+	if t.ahead.IsZero() || r.caughtUp {
+		return false, nil
+	}
+	at, err := t.models.Model(r.ctx, t.ahead)
+	if err != nil {
+		return false, err
+	}
+	if at.SameSchema(to) {
+		r.caughtUp = true
+		if _, err := t.conn.Exec(r.ctx, `update bridge.position set ahead = null`); err != nil {
+			return false, t.wrap("note how far the schema is", err)
+		}
+	}
+	return true, nil
 }
 
 // incomplete says whether there are tables whose rows are not those of the block.

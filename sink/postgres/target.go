@@ -51,6 +51,7 @@ type Target struct {
 
 	models   sink.Models
 	modelSum change.Checksum // of the model in force at the position
+	ahead    change.Checksum // of the model that the schema is at already, if that is another
 	reduced  bool            // what a new replica gets last is not made yet
 	version  int             // major version of the replica's server
 	renderer schema.Renderer
@@ -215,12 +216,12 @@ func (t *Target) install(ctx context.Context) error {
 
 // read finds the replica's state in its tables.
 func (t *Target) read(ctx context.Context) (state sink.State, err error) {
-	var sum, model []byte
+	var sum, model, ahead []byte
 	var phase string
 	p := &state.Position
 	err = t.conn.QueryRow(ctx, `
-		select epoch, seq, commit_lsn::text, checksum, model, state, coalesce(consistent_lsn, '0/0')::text, reduced
-		from bridge.position`).Scan(&p.Epoch, &p.Seq, &p.LSN, &sum, &model, &phase, &t.consistent, &t.reduced)
+		select epoch, seq, commit_lsn::text, checksum, model, state, coalesce(consistent_lsn, '0/0')::text, reduced, coalesce(ahead, '')
+		from bridge.position`).Scan(&p.Epoch, &p.Seq, &p.LSN, &sum, &model, &phase, &t.consistent, &t.reduced, &ahead)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return sink.State{}, nil
 	}
@@ -234,6 +235,9 @@ func (t *Target) read(ctx context.Context) (state sink.State, err error) {
 		return state, t.wrap("read the position", err)
 	}
 	t.modelSum = state.Model
+	if t.ahead, err = change.ParseChecksum(ahead); err != nil {
+		t.ahead = change.Checksum{}
+	}
 	anchor, err := commitlog.Anchor(ctx, t.conn)
 	if err != nil {
 		return state, t.wrap("read the log's anchor", err)
