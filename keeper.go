@@ -64,10 +64,13 @@ func (k *keeper) once(ctx context.Context) error {
 				return err
 			}
 			if head.LSN >= written {
-				if written, err = master.CaptureMissed(ctx, conn); err != nil {
+				written, err = master.CaptureMissed(ctx, conn)
+				switch {
+				case err != nil && !conn.IsClosed():
+					k.log.Debug("the schema can not be compared with the log now", "reason", err) // it is being changed
+				case err != nil:
 					return err
-				}
-				if written == 0 {
+				case written == 0:
 					looked = time.Now()
 				}
 			}
@@ -85,8 +88,10 @@ func (k *keeper) once(ctx context.Context) error {
 			return err
 		}
 		for range keepEvery / captureEvery {
-			if _, err := master.CapturePending(ctx, conn); err != nil {
+			if n, err := master.CapturePending(ctx, conn); err != nil {
 				return err
+			} else if n > 0 {
+				looked = time.Time{} // it may have come too late to count
 			}
 			select {
 			case <-ctx.Done():

@@ -136,6 +136,10 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 	if err := t.checkSlot(ctx, conn, writer.Head()); err != nil {
 		return err
 	}
+	evolved, err := writer.Evolved(ctx)
+	if err != nil {
+		return err
+	}
 	t.log.Info("tap starts", "slot", t.config.Master.Slot, "behind", writer.Head().String())
 
 	var durable atomic.Uint64
@@ -149,6 +153,7 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 			Publication: t.config.Master.Publication,
 			Start:       writer.Head().LSN,
 			Model:       writer.Model(),
+			Evolved:     evolved,
 			Streaming:   past == 0,
 			Durable:     func() change.LSN { return change.LSN(durable.Load()) },
 		}, func(tx *decoder.Tx) error { return pending.put(ctx, tx) })

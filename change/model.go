@@ -145,6 +145,7 @@ const inClass = 1259
 // Evolution is a change of the schema.
 type Evolution struct {
 	Reset bool      // Set is the whole schema
+	Late  bool      // not written by who changed the schema: what others committed meanwhile is newer
 	Set   []*Entry  // new or changed objects
 	Drop  []Address // objects that are gone
 }
@@ -245,6 +246,7 @@ func (m *Model) Checksum() Checksum {
 // evolutionMessage is how the master writes an Evolution into the log.
 type evolutionMessage struct {
 	Reset bool              `json:"reset"`
+	Late  bool              `json:"late"`
 	More  bool              `json:"more"`
 	Set   []json.RawMessage `json:"set"`
 	Drop  []Address         `json:"drop"`
@@ -260,6 +262,7 @@ func (e *Evolution) Add(message []byte) (more bool, err error) {
 	if m.Reset {
 		*e = Evolution{Reset: true}
 	}
+	e.Late = e.Late || m.Late
 	for _, text := range m.Set {
 		entry, err := ParseEntry(string(text))
 		if err != nil {

@@ -91,6 +91,15 @@ func Head(ctx context.Context, conn *pgx.Conn) (change.Position, change.Checksum
 // Head is the last block that was appended.
 func (w *Writer) Head() change.Position { return w.head }
 
+// Evolved is where the last block ends that changed the model, as far as it is stored.
+func (w *Writer) Evolved(ctx context.Context) (lsn change.LSN, err error) {
+	if err := w.conn.QueryRow(ctx, `
+		select coalesce((select b.commit_lsn from bridge.commit_block b where b.seq = (select max(m.seq) from bridge.model m)), '0/0')::text`).Scan(&lsn); err != nil {
+		return 0, fmt.Errorf("look up the last change of the model: %w", err)
+	}
+	return lsn, nil
+}
+
 // Model is the model in force at the head.
 func (w *Writer) Model() *change.Model { return w.model }
 

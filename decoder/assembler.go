@@ -32,6 +32,7 @@ type assembler struct {
 	skip change.LSN // transactions that end here or before are known already
 
 	model     *change.Model               // as of the last transaction that was emitted
+	evolvedAt change.LSN                  // where the last one ends that changed the model
 	relations map[uint32]*change.Relation // what the server has told in this session
 	told      map[uint32]int              // when it told so
 	clock     int                         // counts what it tells of relations
@@ -87,7 +88,7 @@ func (a *assembler) handle(b []byte) error {
 	switch m.kind {
 	case msgBegin:
 		a.open, a.xid = true, m.xid
-		a.content.begin(a.model, a.dir)
+		a.content.begin(a.model, a.evolvedAt, a.dir)
 	case msgCommit:
 		if !a.open {
 			return fmt.Errorf("commit at %s without a begin", m.lsn)
@@ -157,7 +158,7 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 	end, micros := a.msg.end, a.msg.micros
 	var c content
 	defer c.close()
-	c.begin(a.model, a.dir)
+	c.begin(a.model, a.evolvedAt, a.dir)
 	replay := func() error {
 		var m message
 		newer := map[uint32]*change.Relation{}
@@ -222,6 +223,7 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 			return err
 		}
 		a.model, tx.Model, tx.Models = c.model, c.model, c.models
+		a.noteEvolved(tx)
 		return nil
 	}
 	if err := a.emit(tx); err != nil {
@@ -278,6 +280,7 @@ func (a *assembler) commit(c *content, xid uint32) error {
 func (a *assembler) finish(c *content, tx *Tx) error {
 	tx.Model, tx.Models = c.model, c.models
 	a.model = c.model
+	a.noteEvolved(tx)
 	if tx.Large = c.parts.total > 0; !tx.Large {
 		tx.Content = append([]byte(nil), c.buf...)
 		return a.emit(tx)
@@ -287,6 +290,12 @@ func (a *assembler) finish(c *content, tx *Tx) error {
 	}
 	tx.parts = c.parts.each
 	return a.emit(tx)
+}
+
+func (a *assembler) noteEvolved(tx *Tx) {
+	if len(tx.Models) > 0 {
+		a.evolvedAt = tx.LSN
+	}
 }
 
 // change takes a message that describes a relation or changes something.
@@ -386,9 +395,14 @@ func (c *content) message(m *message) error {
 		if more {
 			return nil
 		}
-		next := c.model.Evolve(&c.evolution)
+		evolution := c.evolution
 		c.evolution = change.Evolution{}
-		if next != c.model {
+		// Who writes late has not seen what was committed before he did so himself. Whether his
+		// message counts depends on the log alone, and he looks again.
+		if evolution.Late && c.evolvedAt > m.lsn {
+			return nil
+		}
+		if next := c.model.Evolve(&evolution); next != c.model {
 			c.evolve(next)
 		}
 	}
@@ -414,13 +428,14 @@ type content struct {
 	part      func([]byte) error
 	model     *change.Model // in force at the end of buf
 	models    []*change.Model
+	evolvedAt change.LSN
 	evolution change.Evolution // what messages say of the schema, until the last of them
 	marked    bool             // makes a block even without changes
 	discard   bool             // the changes are not wanted, only what is said of relations
 }
 
-func (c *content) begin(model *change.Model, dir string) {
-	*c = content{buf: c.buf[:0], parts: spool{dir: dir, limit: PartSize + PartSize/2}, model: model}
+func (c *content) begin(model *change.Model, evolvedAt change.LSN, dir string) {
+	*c = content{evolvedAt: evolvedAt, buf: c.buf[:0], parts: spool{dir: dir, limit: PartSize + PartSize/2}, model: model}
 }
 
 func (c *content) empty() bool { return len(c.buf) == 0 && c.parts.total == 0 && !c.marked }

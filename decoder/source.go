@@ -25,6 +25,7 @@ type Options struct {
 	Publication string
 	Start       change.LSN    // end of the last transaction that is stored
 	Model       *change.Model // in force there
+	Evolved     change.LSN    // end of the last transaction that changed the model; 0 when there is none
 	TempDir     string        // for large transactions; empty: the system's
 
 	// Streaming asks the server for large transactions before they commit. Run then ends
@@ -136,6 +137,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 		s.emitted.Store(uint64(tx.LSN))
 		return emit(tx)
 	})
+	assembler.evolvedAt = o.Evolved
 	defer assembler.close()
 
 	group, ctx := errgroup.WithContext(ctx)

@@ -2,7 +2,7 @@
 -- in the write-ahead log, where they stand in order with the rows. bridge.catalog, which writes the
 -- entries, is installed before this. Safe to run again.
 --
--- bridge.schema  {"reset":true,"more":true,"set":[entry, …],"drop":[{"class":1259,"oid":16400}, …]}
+-- bridge.schema  {"reset":true,"late":true,"more":true,"set":[entry, …],"drop":[{"class":1259,"oid":16400}, …]}
 --                forget what was (reset), these are the entries now, these are gone; what belongs
 --                together comes in several messages, all but the last with "more"
 -- bridge.rows    {"oid":16400,"why":"rewritten"}
@@ -114,7 +114,7 @@ return '{1247,1255,1259,1417,2328,2601,2605,2606,2607,2612,2615,2616,2617,2618,2
 -- The messages that tell the entries of the one list of addresses, and that those of the other are
 -- gone. An address of the first that has no entry is gone, too; with reset, that goes without saying.
 create or replace function bridge.schema_messages(
-  set_classes oid[], set_oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', reset boolean default false
+  set_classes oid[], set_oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', reset boolean default false, late boolean default false
 ) returns text[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -152,7 +152,7 @@ begin
     order by said.drop, said.class, said.oid
   loop
     if v_size > 0 and v_size + octet_length(v_text) > c_limit then
-      v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', true);
+      v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', late, true);
       v_sets := '{}';
       v_drops := '{}';
       v_size := 0;
@@ -165,18 +165,19 @@ begin
     v_size := v_size + octet_length(v_text) + 1;
   end loop;
   if v_size > 0 or reset and v_messages = '{}' then
-    v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', false);
+    v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', late, false);
   end if;
   return v_messages;
 end
 $$;
 
-create or replace function bridge.schema_message(sets text[], drops text[], reset boolean, more boolean) returns text
+create or replace function bridge.schema_message(sets text[], drops text[], reset boolean, late boolean, more boolean) returns text
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
   select '{' || concat_ws(',',
     case when reset then '"reset":true' end,
+    case when late then '"late":true' end,
     case when more then '"more":true' end,
     case when sets <> '{}' then '"set":[' || array_to_string(sets, ',') || ']' end,
     case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}'
@@ -206,8 +207,9 @@ as $$
   select bridge.emit_messages('bridge.rows', array[concat('{"oid":', table_id, ',"why":"', why, '"}')])
 $$;
 
--- Emits all there is, the server's entry too.
-create or replace function bridge.capture_all() returns void
+-- Emits all there is, the server's entry too. Late says that it is not done for what this transaction
+-- has changed: then it does not count when others have changed the schema before the transaction ends.
+create or replace function bridge.capture_all(late boolean default true) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
@@ -244,7 +246,7 @@ begin
     union all select 3602, c.oid from pg_ts_config c where c.oid >= 16384
     union all select 3764, t.oid from pg_ts_template t where t.oid >= 16384
   ) o (class, oid);
-  perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', true));
+  perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', true, late));
 end
 $$;
 
@@ -349,7 +351,7 @@ begin
         union
         select t.class, t.oid from bridge.touched(array[v_class], array[v_oid]) t
       ) t;
-      perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids));
+      perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, late => true));
       v_done := v_done + 1;
     exception when others then
       raise log 'bridge: %/% is still not captured: %', v_class, v_oid, sqlerrm;
@@ -429,7 +431,7 @@ begin
   case
     when tag = 'ALTER EXTENSION' then
       -- What becomes or ceases to be a member is not told.
-      perform bridge.capture_all();
+      perform bridge.capture_all(false);
       return;
     when tag = 'CREATE EXTENSION' then
       -- Neither is what was made with it, by CASCADE or for its objects' schema.

@@ -149,7 +149,7 @@ func (t *Target) copyAgain(ctx context.Context, master *pgx.Conn, s *source) (do
 	if err != nil {
 		return false, err
 	}
-	rendered, err := t.rendered(model)
+	rendered, err := (&run{t: t, ctx: ctx, model: model}).schema()
 	if err != nil {
 		return false, err
 	}

@@ -44,7 +44,7 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 		}
 		return t.applyAgain(ctx, w, models, inOrder, err)
 	case errors.As(err, &wrong):
-		found, lookErr := t.lookAhead(ctx, w)
+		found, lookErr := t.lookAhead(ctx, w, err)
 		if lookErr != nil || !found {
 			return cmp.Or(lookErr, err)
 		}
@@ -216,8 +216,8 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 	if rel == nil {
 		return fmt.Errorf("block %d: relation %d is not in model %s", b.Seq, c.Relation, r.model.Checksum())
 	}
-	if r.wanted[c.Relation] {
-		return nil
+	if gone, err := r.isGone(c.Relation); err != nil || gone || r.wanted[c.Relation] {
+		return err
 	}
 	mode := strict
 	if copied := r.t.copies[c.Relation]; copied != nil {
@@ -247,7 +247,7 @@ func (r *run) table(rel *change.Relation) (*table, error) {
 		return nil, err
 	}
 	// A rename of the schema does not reach RELATION messages at once: the model knows.
-	now, err := r.t.rendered(r.model)
+	now, err := r.schema()
 	if err != nil {
 		return nil, err
 	}
@@ -380,7 +380,11 @@ func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
 		if rel == nil {
 			return fmt.Errorf("block %d: relation %d is not in model %s", b.Seq, oid, r.model.Checksum())
 		}
-		if copied := r.t.copies[oid]; r.wanted[oid] || copied != nil && copied.mode(b.XID) == skip {
+		gone, err := r.isGone(oid)
+		if err != nil {
+			return err
+		}
+		if copied := r.t.copies[oid]; gone || r.wanted[oid] || copied != nil && copied.mode(b.XID) == skip {
 			continue
 		}
 		tbl, err := r.table(rel)

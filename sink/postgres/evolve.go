@@ -196,7 +196,7 @@ func (e *unfit) Error() string { return e.err.Error() }
 func (e *unfit) Unwrap() error { return e.err }
 
 // lookAhead evolves the replica to a later model of the log; false: there is none to which it can.
-func (t *Target) lookAhead(ctx context.Context, w *sink.Window) (bool, error) {
+func (t *Target) lookAhead(ctx context.Context, w *sink.Window, reason error) (bool, error) {
 	t.mu.Lock()
 	at := t.position
 	t.mu.Unlock()
@@ -213,12 +213,13 @@ func (t *Target) lookAhead(ctx context.Context, w *sink.Window) (bool, error) {
 	if err != nil {
 		return false, err
 	}
+	// Never back: behind the model that it is at already.
 	rows, err := master.Query(ctx, `
 		select m.checksum
 		from bridge.model m
-		where m.seq > $1
+		where m.seq > greatest($1, (select h.seq from bridge.model h where h.checksum = $2))
 		order by m.seq, m.checksum
-		limit 100`, at.Seq)
+		limit 100`, at.Seq, t.ahead[:])
 	if err != nil {
 		return false, fmt.Errorf("look ahead in the log: %w", err)
 	}
@@ -254,7 +255,7 @@ func (t *Target) lookAhead(ctx context.Context, w *sink.Window) (bool, error) {
 		case err != nil:
 			return false, err
 		}
-		t.o.Log.Info("schema goes ahead of the blocks", "replica", t.o.Name, "model", sum, "behind_block", at.Seq)
+		t.o.Log.Info("schema goes ahead of the blocks", "replica", t.o.Name, "model", sum, "behind_block", at.Seq, "reason", reason)
 		return true, nil
 	}
 	return false, nil
@@ -304,6 +305,27 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	return err
 }
 
+// schema is the one that the replica has: that of the model in force, or one ahead of it.
+func (r *run) schema() (*rendered, error) {
+	model := r.model
+	if !r.t.ahead.IsZero() && !r.caughtUp {
+		var err error
+		if model, err = r.t.models.Model(r.ctx, r.t.ahead); err != nil {
+			return nil, err
+		}
+	}
+	return r.t.rendered(model)
+}
+
+// isGone says whether the table is not there any more where the schema is ahead.
+func (r *run) isGone(oid uint32) (bool, error) {
+	if r.t.ahead.IsZero() || r.caughtUp {
+		return false, nil
+	}
+	now, err := r.schema()
+	return err == nil && now.tables[oid] == nil, err
+}
+
 // isAhead says whether the replica's schema is past the model already. At the model that it
 // is at, the stream has caught up with it.
 func (r *run) isAhead(to *change.Model) (bool, error) {
@@ -343,10 +365,12 @@ func (r *run) postpone(err error) error {
 	if !errors.As(err, &pg) || pg.TableName == "" || pg.Code[:2] != "23" && pg.Code[:2] != "22" {
 		return nil
 	}
-	for oid, c := range r.t.copies {
-		rel := r.model.Relation(oid)
-		if rel != nil && !c.wanted && rel.Schema == pg.SchemaName && rel.Name == pg.TableName {
-			return &contradiction{oid, err}
+	// The plan may have renamed it by now.
+	for _, known := range r.t.schemas {
+		for oid, tbl := range known.tables {
+			if c := r.t.copies[oid]; c != nil && !c.wanted && tbl.Schema == pg.SchemaName && tbl.Name == pg.TableName {
+				return &contradiction{oid, err}
+			}
 		}
 	}
 	return nil
@@ -392,7 +416,7 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 	if copied := r.t.copies[c.Relation]; copied != nil && !copied.wanted && copied.mode(b.XID) == skip {
 		return nil // the copy has seen it
 	}
-	now, err := r.t.rendered(r.model)
+	now, err := r.schema()
 	if err != nil {
 		return err
 	}

@@ -25,3 +25,4 @@ create table other as select * from parents;
 refresh materialized view mv;
 commit;
 insert into parents values (4, 'w', 'c', 0);
+refresh materialized view mv;
