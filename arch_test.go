@@ -39,7 +39,7 @@ var allowed = map[string][]string{
 	"pgserver/pgtest": {"pgserver"},
 	"demo":            {".", "commitlog", "config", "master", "pgserver", "sink/postgres"},
 	"bench":           {".", "config", "master", "pgserver"},
-	"cmd/bridge":      {".", "change", "check", "commitlog", "config", "demo", "master", "pgserver", "sink/postgres"},
+	"cmd/bridge":      {".", "change", "check", "commitlog", "config", "demo", "master", "pgserver", "schema", "sink/postgres"},
 	"itest":           {},
 	"internal/gold":   {},
 	"internal/rows":   {"change"},

@@ -180,6 +180,7 @@ func TestLife(t *testing.T) {
 	s.testStatus()
 	s.testWait()
 	s.testLog()
+	s.testSchema()
 	s.testCheck()
 	s.testStopped()
 	s.testRepair()
@@ -241,6 +242,31 @@ func (s *system) testWait() {
 			s.Fatalf("row %s is not on the replica behind wait", at)
 		}
 	}
+}
+
+// The schema travels: the commands show the log's models, and what a replica has of them.
+func (s *system) testSchema() {
+	s.Helper()
+	s.exec(s.master, `create table evolving (id int primary key, v text); insert into evolving values (1, 'a')`)
+	s.exec(s.master, `alter table evolving rename v to w; alter table evolving add column n int not null default 7`)
+	s.bridge(exitDone, "wait")
+	if got := s.text(s.eu, `select t::text from evolving t`); got != "(1,a,7)" {
+		s.Errorf("the replica has %s, want (1,a,7)", got)
+	}
+	wants(s.T, s.bridge(exitDone, "schema", "show"), "model ", "table public.evolving", "w text")
+	wants(s.T, s.bridge(exitDone, "schema", "show", "--replica", "eu", "--json"), `"name": "evolving"`)
+	wants(s.T, s.bridge(exitDone, "schema", "history", "--limit", "2"), "+ table public.evolving", "~ table public.evolving")
+	wants(s.T, s.bridge(exitDone, "schema", "diff"), "no difference")
+	last := s.text(s.master, `select max(seq)::text from bridge.commit_block`)
+	wants(s.T, s.bridge(exitFound, "schema", "diff", "1", last), "+ table public.evolving")
+	wants(s.T, s.bridge(exitDone, "schema", "diff", "1", last, "--sql"), "create table public.evolving")
+	s.bridge(exitUsage, "schema", "show", "--at", "999999")
+	s.exec(s.eu, `alter table evolving alter n set default 8; create index of_its_own on evolving (n)`)
+	wants(s.T, s.bridge(exitFound, "schema", "diff"), "default n of public.evolving")
+	s.exec(s.eu, `alter table evolving alter n set default 7`)
+	s.bridge(exitDone, "schema", "diff")
+	s.exec(s.master, `drop table evolving`)
+	s.bridge(exitDone, "wait")
 }
 
 func (s *system) testLog() {

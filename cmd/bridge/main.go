@@ -105,7 +105,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVarP(&a.configPath, "config", "c", "", "configuration `FILE`; default $BRIDGE_CONFIG, or only the environment")
 	flags.StringVar(&a.logLevel, "log-level", "info", "what is logged: debug, info, warn or error")
 	root.AddCommand(
-		a.demoCommand(), a.initCommand(), a.runCommand(), a.statusCommand(), a.waitCommand(), a.checkCommand(), a.logCommand(),
+		a.demoCommand(), a.initCommand(), a.runCommand(), a.statusCommand(), a.waitCommand(), a.checkCommand(), a.logCommand(), a.schemaCommand(),
 		a.doctorCommand(), a.repairCommand(), a.dropCommand(), a.versionCommand(),
 	)
 	return root

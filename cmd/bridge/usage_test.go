@@ -44,6 +44,7 @@ func TestUsage(t *testing.T) {
 		{"wrong duration", "wait --timeout fast", exitUsage, []string{"fast"}},
 		{"no time at all", "wait --timeout 0s -c " + good, exitUsage, []string{"more than 0"}},
 		{"argument too many", "run now", exitUsage, []string{`bridge run takes no argument, got "now"`}},
+		{"half a difference", "schema diff 7 -c " + good, exitUsage, []string{"want two"}},
 		{"no block", "log show", exitUsage, []string{"one argument"}},
 		{"not a block", "log show one", exitUsage, []string{`"one" is not a block's number`}},
 		{"no file", "status -c /nowhere/bridge.yaml", exitUsage, []string{"/nowhere/bridge.yaml"}},
