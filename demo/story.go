@@ -34,7 +34,8 @@ func (s story) tell(ctx context.Context, end time.Time) {
 		play func(context.Context) error
 	}{
 		{0.10, "create a table", s.createTable},
-		{0.28, "kill a replica", func(ctx context.Context) error { return s.killReplica(ctx, down) }},
+		{0.19, "change the schema", s.changeSchema},
+		{0.30, "kill a replica", func(ctx context.Context) error { return s.killReplica(ctx, down) }},
 		{0.52, "stop the bridge", func(ctx context.Context) error { return s.stopAndStart(ctx, down) }},
 		{0.74, "make a large transaction", s.largeTransaction},
 	} {
@@ -107,6 +108,35 @@ func (s story) createTable(ctx context.Context) error {
 		}
 	}
 	s.ui.event("%s has %s too, made and filled by the bridge, %s later", every(len(s.replicas)), table, seconds(time.Since(began)))
+	return nil
+}
+
+// changeSchema changes the table that createTable made, while the workload writes to it: values
+// that each row gets on the master can not be computed on a replica.
+func (s story) changeSchema(ctx context.Context) error {
+	table := s.work.extra.Load()
+	if table == nil {
+		return nil
+	}
+	conn, err := pgx.Connect(ctx, s.master.url())
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if _, err := conn.Exec(ctx, fmt.Sprintf(`
+		begin;
+		alter table %[1]s add column token uuid not null default gen_random_uuid();
+		alter table %[1]s rename column at to written_at;
+		create index on %[1]s (written_at);
+		commit`, *table), pgx.QueryExecModeSimpleProtocol); err != nil {
+		return err
+	}
+	began := time.Now()
+	s.ui.event("master: alter table %s: a column with a random default, another renamed, an index", *table)
+	if err := s.bridge.Wait(ctx); err != nil {
+		return err
+	}
+	s.ui.event("%s has followed, with the master's random values, %s later", every(len(s.replicas)), seconds(time.Since(began)))
 	return nil
 }
 
