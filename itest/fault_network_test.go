@@ -224,21 +224,49 @@ func TestSlowStatementIsNotStalled(t *testing.T) {
 	w.init()
 	_, journal := w.start(shortPatience)
 	w.wait()
+	// An index of the replica's own, which takes its time.
+	w.onReplica(0, `
+		create function slow(int) returns int language plpgsql immutable as $$begin perform pg_sleep(25); return $1; end$$;
+		create index on a (slow(id))`)
+	w.onMaster(`insert into a values (1)`)
+	w.eventually("the statement takes long", func() bool {
+		return len(w.query(w.replicas[0].URL("postgres"), "select from pg_stat_activity where application_name = 'bridge apply' and state = 'active' and now() - query_start > '20 s'")) > 0
+	})
+	w.wait()
+	w.same()
+	if n := journal.count("replica stands still"); n != 0 {
+		t.Errorf("replica stood still %d times, want 0", n)
+	}
+}
+
+// A lock that somebody holds on the replica is waited for, is no failure, and is told.
+func TestLockOnReplicaIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	w, _, _ := networked(t, 1)
+	w.onMaster(`create table a (id int primary key)`)
+	w.init()
+	_, journal := w.start(shortPatience)
+	w.wait()
 	conn, err := pgx.Connect(t.Context(), w.replicas[0].URL("app"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer conn.Close(context.Background())
-	if _, err := conn.Exec(t.Context(), "begin; lock table a in access exclusive mode"); err != nil {
-		t.Fatal(err)
+	hold := func(sql string) {
+		t.Helper()
+		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
 	}
+	hold("begin; lock table a in access exclusive mode")
 	w.onMaster(`insert into a values (1)`)
-	w.eventually("the applier waits for the lock", func() bool {
-		return len(w.query(w.replicas[0].URL("postgres"), "select from pg_stat_activity where application_name = 'bridge apply' and wait_event_type = 'Lock' and now() - query_start > '20 s'")) > 0
-	})
-	if _, err := conn.Exec(t.Context(), "commit"); err != nil {
-		t.Fatal(err)
-	}
+	w.told(0, "catching_up: ", "lock timeout", "public.a")
+	hold("commit")
+	w.told(0, "streaming: ")
+	hold("begin; select from a") // a reader, in whose way only a change of the schema is
+	w.onMaster(`alter table a add v text; insert into a values (2, 'v')`)
+	w.told(0, "evolving: ", "lock timeout")
+	hold("commit")
 	w.wait()
 	w.same()
 	if n := journal.count("replica stands still"); n != 0 {

@@ -92,10 +92,13 @@ func (e *Unreachable) Unwrap() error { return e.Err }
 // that one's to say.
 var ErrTaken = errors.New("another bridge applies to the replica: end it first, or wait until the server notices that it is gone")
 
-// Blocked marks an error of a lock that someone else holds on the replica: a reader of a
+// Blocked marks an error of a lock that someone else holds on the replica, as a reader does of a
 // table that evolves. It is tried again, and does not wait long, so that nobody
 // has to wait behind it.
-type Blocked struct{ Err error }
+type Blocked struct {
+	Err      error
+	Evolving bool // what waits changes the schema
+}
 
 func (e *Blocked) Error() string { return e.Err.Error() }
 func (e *Blocked) Unwrap() error { return e.Err }
@@ -346,17 +349,24 @@ func (a *Applier) set(state string) {
 func (a *Applier) fail(ctx context.Context, err error) {
 	reason := err.Error()
 	state := "stopped"
+	var lock *Blocked
 	switch {
 	case unreachable(err):
 		state = "unreachable"
-	case blocked(err):
+	case errors.As(err, &lock) && lock.Evolving:
 		state = "evolving"
+	case lock != nil:
+		state = "catching_up"
 	}
 	a.mu.Lock()
 	known := a.problem == reason
 	a.state, a.problem = state, reason
 	a.mu.Unlock()
-	if !known {
+	switch {
+	case known:
+	case lock != nil:
+		a.Log.Warn("replica waits for a lock", "replica", a.Name, "state", state, "reason", reason)
+	default:
 		a.Log.Error("replica stands still", "replica", a.Name, "state", state, "error", reason)
 	}
 	if errors.Is(err, ErrTaken) {

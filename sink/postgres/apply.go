@@ -142,6 +142,10 @@ func (r *run) abandon(err error) error {
 	if !r.t.conn.IsClosed() {
 		r.t.conn.Exec(r.ctx, "rollback") // else the connection ends, and the transaction with it
 	}
+	var blocked *sink.Blocked
+	if errors.As(err, &blocked) {
+		blocked.Evolving = len(r.evolved) > 0
+	}
 	return err
 }
 

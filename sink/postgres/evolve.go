@@ -279,7 +279,7 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	if err != nil {
 		return &unfit{err}
 	}
-	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), model: to, wanted: map[uint32]bool{}}
+	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), model: to, evolved: []evolved{{model: to}}, wanted: map[uint32]bool{}}
 	if _, err := t.conn.Exec(ctx, "begin"); err != nil {
 		return t.wrap("begin", err)
 	}

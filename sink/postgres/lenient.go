@@ -88,9 +88,14 @@ func (r *run) refetch(tbl *table, seq int64, row change.Tuple) error {
 	}
 	r.t.copies[tbl.rel.OID].add(sn)
 	r.flight.exec(`
-		insert into bridge.copy_chunk (schema_name, table_name, chunk, lower_key, upper_key, snapshot, rows)
-		select $1, $2, max(chunk) + 1, '{}', '{}', $3, 1 from bridge.copy_chunk where schema_name = $1 and table_name = $2`,
-		[]uint32{pgText, pgText, pgText}, [][]byte{[]byte(tbl.rel.Schema), []byte(tbl.rel.Name), []byte(text)}, nil, nil)
+		insert into bridge.copy_chunk (relid, chunk, lower_key, upper_key, snapshot, rows)
+		select relid, max(chunk) + 1, '{}', '{}', $2, 1 from bridge.copy_chunk where relid = $1::text::oid group by relid`,
+		[]uint32{pgText, pgText}, [][]byte{fmt.Append(nil, tbl.rel.OID), []byte(text)}, func(rows int64) error {
+			if rows != 1 {
+				return fmt.Errorf("the copy of table %s is not known any more", tbl.rel)
+			}
+			return nil
+		}, nil)
 	consistent, err := markEnd(r.ctx, master)
 	if err != nil {
 		return err
