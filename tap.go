@@ -31,6 +31,9 @@ type tap struct {
 // that may not be.
 const durableEvery = 200 * time.Millisecond
 
+// forgetEvery is how often the writer forgets when old changes of the model were.
+const forgetEvery = time.Minute
+
 // run taps until ctx ends; after a failure it begins again behind the last block.
 func (t *tap) run(ctx context.Context) error {
 	return retry(ctx, t.log, "tap", t.once)
@@ -136,16 +139,16 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 	if err := t.checkSlot(ctx, conn, writer.Head()); err != nil {
 		return err
 	}
-	evolved, err := writer.Evolved(ctx)
+	changes, err := writer.Changes(ctx)
 	if err != nil {
 		return err
 	}
 	t.log.Info("tap starts", "slot", t.config.Master.Slot, "behind", writer.Head().String())
 
-	var durable atomic.Uint64
+	var durable, oldest atomic.Uint64
 	pending := newGathering(t.config.Window)
 	group, ctx := errgroup.WithContext(ctx)
-	group.Go(func() error { return t.store(ctx, writer, pending, &durable, past) })
+	group.Go(func() error { return t.store(ctx, writer, pending, &durable, &oldest, past) })
 	group.Go(func() error {
 		return decoder.Run(ctx, decoder.Options{
 			Config:      &settings.Config,
@@ -153,8 +156,9 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 			Publication: t.config.Master.Publication,
 			Start:       writer.Head().LSN,
 			Model:       writer.Model(),
-			Evolved:     evolved,
+			Changes:     changes,
 			Streaming:   past == 0,
+			Oldest:      func() change.LSN { return change.LSN(oldest.Load()) },
 			Durable:     func() change.LSN { return change.LSN(durable.Load()) },
 		}, func(tx *decoder.Tx) error { return pending.put(ctx, tx) })
 	})
@@ -184,11 +188,11 @@ func (t *tap) checkSlot(ctx context.Context, conn *pgx.Conn, head change.Positio
 }
 
 // store writes what is gathered, one window a transaction.
-func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gathering, durable *atomic.Uint64, past change.LSN) error {
+func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gathering, durable, oldest *atomic.Uint64, past change.LSN) error {
 	defer close(pending.closed)
 	tick := time.NewTicker(durableEvery)
 	defer tick.Stop()
-	var asked time.Time
+	var asked, forgot time.Time
 	for {
 		select {
 		case <-ctx.Done():
@@ -215,6 +219,14 @@ func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gath
 			durable.Store(uint64(position.LSN))
 			asked = time.Now()
 		}
+		if time.Since(forgot) >= forgetEvery {
+			from, err := writer.Forget(ctx, t.config.Master.Slot)
+			if err != nil {
+				return err
+			}
+			oldest.Store(uint64(from))
+			forgot = time.Now()
+		}
 	}
 }
 
@@ -233,7 +245,7 @@ func (t *tap) append(ctx context.Context, writer *commitlog.Writer, txs []gather
 }
 
 func entry(tx *decoder.Tx) commitlog.Entry {
-	return commitlog.Entry{XID: tx.XID, LSN: tx.LSN, Commit: tx.Commit, Model: tx.Model, Models: tx.Models, Content: tx.Content}
+	return commitlog.Entry{XID: tx.XID, LSN: tx.LSN, Commit: tx.Commit, Model: tx.Model, Models: tx.Models, Changes: tx.Changes, Content: tx.Content}
 }
 
 // gathering is the window that is being filled: what the decoder has emitted and the

@@ -142,35 +142,73 @@ func (m *Model) With(r *Relation) *Model {
 // inClass is the OID of pg_class, the same in every database.
 const inClass = 1259
 
-// Evolution is a change of the schema.
+// Evolution is a change of the schema, as one transaction saw it.
+//
+// What the transaction itself made, changed or dropped is certain: it holds the objects' locks. What
+// it says of others, whose definitions name its own, is what it saw at the moment At: they may be changed
+// by transactions at the same time, which saw its own objects as they were before.
 type Evolution struct {
-	Reset bool      // Set is the whole schema
-	Late  bool      // not written by who changed the schema: what others committed meanwhile is newer
-	Set   []*Entry  // new or changed objects
-	Drop  []Address // objects that are gone
+	Reset bool // Set is the whole schema
+	Set   []Said
+	Drop  []Said // without Entry
 }
 
-// Evolve is the model behind the change; m itself when it changes nothing. Relations
+// Said is what a message says of one object.
+type Said struct {
+	Address Address
+	Entry   *Entry // new or changed; nil where it is gone
+	At      LSN    // when it was seen; 0: it is certain
+}
+
+// Changes tells when objects of a model got what it has of them: the end of the transaction that changed
+// them, or when they were seen so; 0 stands for the transaction that is being read. Changes from before the
+// oldest transaction that is still open need not be in it.
+type Changes map[Address]LSN
+
+// Evolve is the model behind the change; m itself when it changes nothing. What was seen before the
+// object got what m has of it, as known says, does not count. The changes that it makes are added to made. Relations
 // go with their tables.
-func (m *Model) Evolve(e *Evolution) *Model {
+func (m *Model) Evolve(e *Evolution, known, made Changes) *Model {
 	n := m.clone()
 	changed := false
+	overtaken := func(s Said) bool { return s.At != 0 && known[s.Address] > s.At }
+	note := func(s Said) {
+		changed = true
+		if at, there := made[s.Address]; !there || at != 0 {
+			made[s.Address] = s.At
+		}
+	}
+	drop := func(s Said) {
+		if n.entries[s.Address] == nil || overtaken(s) {
+			return
+		}
+		delete(n.entries, s.Address)
+		delete(n.entrySums, s.Address)
+		note(s)
+	}
 	if e.Reset {
-		clear(n.entries)
-		clear(n.entrySums)
+		there := map[Address]bool{}
+		var at LSN
+		for _, s := range e.Set {
+			there[s.Address], at = true, s.At
+		}
+		for address := range m.entries {
+			if !there[address] {
+				drop(Said{Address: address, At: at})
+			}
+		}
 	}
-	for _, entry := range e.Set {
-		sum := Checksum(sha256.Sum256([]byte(entry.Text)))
-		changed = changed || m.entrySums[entry.Address] != sum
-		n.entries[entry.Address], n.entrySums[entry.Address] = entry, sum
+	for _, s := range e.Set {
+		sum := Checksum(sha256.Sum256([]byte(s.Entry.Text)))
+		if n.entrySums[s.Address] == sum || overtaken(s) {
+			continue
+		}
+		n.entries[s.Address], n.entrySums[s.Address] = s.Entry, sum
+		note(s)
 	}
-	for _, a := range e.Drop {
-		_, there := n.entries[a]
-		changed = changed || there
-		delete(n.entries, a)
-		delete(n.entrySums, a)
+	for _, s := range e.Drop {
+		drop(s)
 	}
-	changed = changed || len(n.entries) != len(m.entries)
 	for oid := range n.relations {
 		// Without any entries the schema is not known, and nothing follows for relations.
 		if len(n.entries) > 0 && n.entries[Address{inClass, oid}] == nil {
@@ -246,7 +284,7 @@ func (m *Model) Checksum() Checksum {
 // evolutionMessage is how the master writes an Evolution into the log.
 type evolutionMessage struct {
 	Reset bool              `json:"reset"`
-	Late  bool              `json:"late"`
+	Seen  LSN               `json:"seen"`
 	More  bool              `json:"more"`
 	Set   []json.RawMessage `json:"set"`
 	Drop  []Address         `json:"drop"`
@@ -262,15 +300,16 @@ func (e *Evolution) Add(message []byte) (more bool, err error) {
 	if m.Reset {
 		*e = Evolution{Reset: true}
 	}
-	e.Late = e.Late || m.Late
 	for _, text := range m.Set {
 		entry, err := ParseEntry(string(text))
 		if err != nil {
 			return false, err
 		}
-		e.Set = append(e.Set, entry)
+		e.Set = append(e.Set, Said{entry.Address, entry, m.Seen})
 	}
-	e.Drop = append(e.Drop, m.Drop...)
+	for _, address := range m.Drop {
+		e.Drop = append(e.Drop, Said{Address: address, At: m.Seen})
+	}
 	return m.More, nil
 }
 

@@ -25,6 +25,8 @@ type Entry struct {
 	Model  *change.Model   // in force at the end
 	Models []*change.Model // that came into force in it; they are stored with it
 
+	Changes change.Changes // of the model
+
 	Content []byte
 }
 
@@ -91,13 +93,52 @@ func Head(ctx context.Context, conn *pgx.Conn) (change.Position, change.Checksum
 // Head is the last block that was appended.
 func (w *Writer) Head() change.Position { return w.head }
 
-// Evolved is where the last block ends that changed the model, as far as it is stored.
-func (w *Writer) Evolved(ctx context.Context) (lsn change.LSN, err error) {
-	if err := w.conn.QueryRow(ctx, `
-		select coalesce((select b.commit_lsn from bridge.commit_block b where b.seq = (select max(m.seq) from bridge.model m)), '0/0')::text`).Scan(&lsn); err != nil {
-		return 0, fmt.Errorf("look up the last change of the model: %w", err)
+// Changes tells when entries of the model changed, as far as a transaction can ask that has not
+// ended in the log yet.
+func (w *Writer) Changes(ctx context.Context) (change.Changes, error) {
+	rows, err := w.conn.Query(ctx, `select class, oid, lsn::text from bridge.model_change`)
+	if err != nil {
+		return nil, fmt.Errorf("look up the changes of the model: %w", err)
 	}
-	return lsn, nil
+	changes := change.Changes{}
+	var address change.Address
+	var lsn change.LSN
+	if _, err := pgx.ForEachRow(rows, []any{&address.Class, &address.OID, &lsn}, func() error {
+		changes[address] = lsn
+		return nil
+	}); err != nil {
+		return nil, fmt.Errorf("look up the changes of the model: %w", err)
+	}
+	return changes, nil
+}
+
+// Forget forgets the changes of the model that nobody asks for any more, and tells from where on they are kept:
+// what a transaction that is not decoded yet has seen, it has seen behind the slot's restart_lsn.
+func (w *Writer) Forget(ctx context.Context, slot string) (from change.LSN, err error) {
+	if err := w.conn.QueryRow(ctx, `
+		select coalesce((select restart_lsn from pg_catalog.pg_replication_slots where slot_name = $1), '0/0')::text`, slot).Scan(&from); err != nil {
+		return 0, fmt.Errorf("look up replication slot %q: %w", slot, err)
+	}
+	if _, err := w.conn.Exec(ctx, `delete from bridge.model_change where lsn < $1::text::pg_lsn`, from.String()); err != nil {
+		return 0, fmt.Errorf("forget old changes of the model: %w", err)
+	}
+	return from, nil
+}
+
+// queueChanges queues what a block changes of the model.
+func queueChanges(batch *pgx.Batch, changes change.Changes) {
+	if len(changes) == 0 {
+		return
+	}
+	var classes, oids []uint32
+	var lsns []string
+	for address, lsn := range changes {
+		classes, oids, lsns = append(classes, address.Class), append(oids, address.OID), append(lsns, lsn.String())
+	}
+	batch.Queue(`
+		insert into bridge.model_change as c (class, oid, lsn)
+		select * from unnest($1::oid[], $2::oid[], $3::text[]::pg_lsn[])
+		on conflict (class, oid) do update set lsn = excluded.lsn`, classes, oids, lsns)
 }
 
 // Model is the model in force at the head.
@@ -146,6 +187,7 @@ func (w *Writer) Append(ctx context.Context, entries []Entry) error {
 			QueueModel(batch, m, blocks[i].Seq, known)
 			known = m
 		}
+		queueChanges(batch, entries[i].Changes)
 	}
 	QueueBlocks(batch, blocks)
 	queueNotify(batch)
@@ -201,6 +243,7 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 		QueueModel(batch, m, seq, known)
 		known = m
 	}
+	queueChanges(batch, e.Changes)
 	QueueBlocks(batch, []Block{b})
 	queueNotify(batch)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {

@@ -32,7 +32,9 @@ type assembler struct {
 	skip change.LSN // transactions that end here or before are known already
 
 	model     *change.Model               // as of the last transaction that was emitted
-	evolvedAt change.LSN                  // where the last one ends that changed the model
+	changes   change.Changes              // to its entries
+	oldest    func() change.LSN           // older changes than this are not asked for any more
+	forgetAt  int                         // how many changes there are when old ones are forgotten
 	relations map[uint32]*change.Relation // what the server has told in this session
 	told      map[uint32]int              // when it told so
 	clock     int                         // counts what it tells of relations
@@ -53,9 +55,9 @@ type inFlight struct {
 	aborted  map[uint32]bool // subtransactions that were rolled back
 }
 
-func newAssembler(model *change.Model, skip change.LSN, dir string, emit func(*Tx) error) *assembler {
+func newAssembler(model *change.Model, changes change.Changes, skip change.LSN, dir string, emit func(*Tx) error) *assembler {
 	return &assembler{
-		emit: emit, dir: dir, skip: skip, model: model,
+		emit: emit, dir: dir, skip: skip, model: model, changes: maps.Clone(changes),
 		relations: map[uint32]*change.Relation{},
 		told:      map[uint32]int{},
 		streamed:  map[uint32]*inFlight{},
@@ -88,7 +90,7 @@ func (a *assembler) handle(b []byte) error {
 	switch m.kind {
 	case msgBegin:
 		a.open, a.xid = true, m.xid
-		a.content.begin(a.model, a.evolvedAt, a.dir)
+		a.content.begin(a.model, a.changes, a.dir)
 	case msgCommit:
 		if !a.open {
 			return fmt.Errorf("commit at %s without a begin", m.lsn)
@@ -158,7 +160,7 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 	end, micros := a.msg.end, a.msg.micros
 	var c content
 	defer c.close()
-	c.begin(a.model, a.evolvedAt, a.dir)
+	c.begin(a.model, a.changes, a.dir)
 	replay := func() error {
 		var m message
 		newer := map[uint32]*change.Relation{}
@@ -222,8 +224,7 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 		if err := c.cut(); err != nil {
 			return err
 		}
-		a.model, tx.Model, tx.Models = c.model, c.model, c.models
-		a.noteEvolved(tx)
+		a.evolved(&c, tx)
 		return nil
 	}
 	if err := a.emit(tx); err != nil {
@@ -278,9 +279,7 @@ func (a *assembler) commit(c *content, xid uint32) error {
 
 // finish emits a transaction whose content is complete.
 func (a *assembler) finish(c *content, tx *Tx) error {
-	tx.Model, tx.Models = c.model, c.models
-	a.model = c.model
-	a.noteEvolved(tx)
+	a.evolved(c, tx)
 	if tx.Large = c.parts.total > 0; !tx.Large {
 		tx.Content = append([]byte(nil), c.buf...)
 		return a.emit(tx)
@@ -292,9 +291,22 @@ func (a *assembler) finish(c *content, tx *Tx) error {
 	return a.emit(tx)
 }
 
-func (a *assembler) noteEvolved(tx *Tx) {
-	if len(tx.Models) > 0 {
-		a.evolvedAt = tx.LSN
+// evolved takes what the transaction makes of the model.
+func (a *assembler) evolved(c *content, tx *Tx) {
+	for address, at := range c.made {
+		if at == 0 {
+			c.made[address] = tx.LSN
+		}
+	}
+	a.model, tx.Model, tx.Models, tx.Changes = c.model, c.model, c.models, c.made
+	if a.changes == nil {
+		a.changes = change.Changes{}
+	}
+	maps.Copy(a.changes, c.made)
+	if len(a.changes) > a.forgetAt && a.oldest != nil {
+		oldest := a.oldest()
+		maps.DeleteFunc(a.changes, func(_ change.Address, at change.LSN) bool { return at < oldest })
+		a.forgetAt = 2*len(a.changes) + 1000
 	}
 }
 
@@ -397,12 +409,10 @@ func (c *content) message(m *message) error {
 		}
 		evolution := c.evolution
 		c.evolution = change.Evolution{}
-		// Who writes late has not seen what was committed before he did so himself. Whether his
-		// message counts depends on the log alone, and he looks again.
-		if evolution.Late && c.evolvedAt > m.lsn {
-			return nil
+		if c.made == nil {
+			c.made = change.Changes{}
 		}
-		if next := c.model.Evolve(&evolution); next != c.model {
+		if next := c.model.Evolve(&evolution, c.changes, c.made); next != c.model {
 			c.evolve(next)
 		}
 	}
@@ -428,14 +438,15 @@ type content struct {
 	part      func([]byte) error
 	model     *change.Model // in force at the end of buf
 	models    []*change.Model
-	evolvedAt change.LSN
+	changes   change.Changes   // the assembler's
+	made      change.Changes   // by this transaction
 	evolution change.Evolution // what messages say of the schema, until the last of them
 	marked    bool             // makes a block even without changes
 	discard   bool             // the changes are not wanted, only what is said of relations
 }
 
-func (c *content) begin(model *change.Model, evolvedAt change.LSN, dir string) {
-	*c = content{evolvedAt: evolvedAt, buf: c.buf[:0], parts: spool{dir: dir, limit: PartSize + PartSize/2}, model: model}
+func (c *content) begin(model *change.Model, changes change.Changes, dir string) {
+	*c = content{changes: changes, buf: c.buf[:0], parts: spool{dir: dir, limit: PartSize + PartSize/2}, model: model}
 }
 
 func (c *content) empty() bool { return len(c.buf) == 0 && c.parts.total == 0 && !c.marked }
@@ -460,5 +471,5 @@ func (c *content) close() {
 	if cap(c.buf) > PartSize/8 {
 		c.buf = nil // the next transaction is most likely a small one
 	}
-	c.models, c.part = nil, nil
+	c.models, c.made, c.part = nil, nil, nil
 }

@@ -48,7 +48,7 @@ func TestAssembler(t *testing.T) {
 				if ok {
 					skip = parseLSN(t, rest)
 				}
-				a = newAssembler(change.NewModel(), skip, t.TempDir(), emit)
+				a = newAssembler(change.NewModel(), nil, skip, t.TempDir(), emit)
 				defer a.close()
 				if ok {
 					continue
@@ -251,7 +251,7 @@ type collected struct {
 // collect runs messages through an assembler that knows nothing.
 func collect(t testing.TB, dir string, messages [][]byte) (list []collected) {
 	t.Helper()
-	a := newAssembler(change.NewModel(), 0, dir, func(tx *Tx) error {
+	a := newAssembler(change.NewModel(), nil, 0, dir, func(tx *Tx) error {
 		c := collected{xid: tx.XID, lsn: tx.LSN, time: tx.Commit.UnixMicro()}
 		if !tx.Large != (tx.parts == nil) || tx.Large && tx.Content != nil {
 			t.Errorf("transaction %d: large %v with content of %d bytes", tx.XID, tx.Large, len(tx.Content))
@@ -569,7 +569,7 @@ func TestLargeTransactionThatWasRolledBack(t *testing.T) {
 func TestLargeTransactionMustBeRead(t *testing.T) {
 	rel := &change.Relation{OID: 1, Schema: "public", Name: "t", Identity: "d", Columns: []change.Column{{Name: "a", Type: 25, Typmod: -1, Key: true}}}
 	large := change.Tuple{{Kind: change.Text, Data: bytes.Repeat([]byte("x"), PartSize)}}
-	a := newAssembler(change.NewModel(), 0, t.TempDir(), func(*Tx) error { return nil })
+	a := newAssembler(change.NewModel(), nil, 0, t.TempDir(), func(*Tx) error { return nil })
 	defer a.close()
 	in := build{sub: 700}
 	for _, m := range [][]byte{build{}.streamStart(700), in.relation(rel), in.insert(1, large), build{}.streamStop()} {
@@ -591,7 +591,7 @@ func TestDiskThatFails(t *testing.T) {
 		"streamed": {build{}.streamStart(700), in.relation(rel), in.insert(1, large)},
 		"whole":    {build{}.begin(700), build{}.relation(rel), build{}.insert(1, large), build{}.insert(1, large)},
 	} {
-		a := newAssembler(change.NewModel(), 0, "/does/not/exist", func(*Tx) error { return nil })
+		a := newAssembler(change.NewModel(), nil, 0, "/does/not/exist", func(*Tx) error { return nil })
 		var err error
 		for _, m := range messages {
 			if err = a.handle(m); err != nil {
@@ -626,7 +626,7 @@ func FuzzAssembler(f *testing.F) {
 		f.Add(input)
 	}
 	f.Fuzz(func(t *testing.T, input []byte) {
-		a := newAssembler(change.NewModel(), 0, "", func(tx *Tx) error {
+		a := newAssembler(change.NewModel(), nil, 0, "", func(tx *Tx) error {
 			known := 0
 			if err := tx.Parts(func(part []byte) error {
 				if err := readAll(part); err != nil {

@@ -23,14 +23,18 @@ type Options struct {
 	Config      *pgconn.Config // the master; copied, not changed; should notice a dead server (package dial)
 	Slot        string
 	Publication string
-	Start       change.LSN    // end of the last transaction that is stored
-	Model       *change.Model // in force there
-	Evolved     change.LSN    // end of the last transaction that changed the model; 0 when there is none
-	TempDir     string        // for large transactions; empty: the system's
+	Start       change.LSN     // end of the last transaction that is stored
+	Model       *change.Model  // in force there
+	Changes     change.Changes // to its entries; copied
+	TempDir     string         // for large transactions; empty: the system's
 
 	// Streaming asks the server for large transactions before they commit. Run then ends
 	// with ErrDoubt where the result can not be trusted; without it, it never does.
 	Streaming bool
+
+	// Oldest tells from where on, at the earliest, transactions begin that are not decoded yet: the slot's
+	// restart_lsn, as of some time ago.
+	Oldest func() change.LSN
 
 	// Durable tells up to where what was emitted is on disk; it is called from
 	// another goroutine. Only that much is acknowledged to the slot.
@@ -128,7 +132,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 	defer s.conn.Close()
 
 	var assembler *assembler
-	assembler = newAssembler(o.Model, o.Start, o.TempDir, func(tx *Tx) error {
+	assembler = newAssembler(o.Model, o.Changes, o.Start, o.TempDir, func(tx *Tx) error {
 		if assembler.hasStreamed {
 			if err := confirm(tx); err != nil {
 				return err
@@ -137,7 +141,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 		s.emitted.Store(uint64(tx.LSN))
 		return emit(tx)
 	})
-	assembler.evolvedAt = o.Evolved
+	assembler.oldest = o.Oldest
 	defer assembler.close()
 
 	group, ctx := errgroup.WithContext(ctx)

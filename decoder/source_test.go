@@ -116,7 +116,7 @@ func converse(t *testing.T, durable func() change.LSN, emit func(*Tx) error, ser
 	ours, theirs := net.Pipe()
 	s := &source{conn: ours, frontend: pgproto3.NewFrontend(ours, ours), durable: durable, nudge: make(chan struct{}, 1)}
 	s.emitted.Store(10) // what is stored when it starts
-	a := newAssembler(change.NewModel(), 10, t.TempDir(), func(tx *Tx) error {
+	a := newAssembler(change.NewModel(), nil, 10, t.TempDir(), func(tx *Tx) error {
 		s.emitted.Store(uint64(tx.LSN))
 		return emit(tx)
 	})

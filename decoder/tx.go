@@ -25,6 +25,8 @@ type Tx struct {
 	// has returned.
 	Model  *change.Model
 	Models []*change.Model
+	// Changes is what they change, with Models.
+	Changes change.Changes
 
 	parts func(func(part []byte) error) error
 }

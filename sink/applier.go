@@ -62,6 +62,7 @@ type Mismatch struct {
 	Replica string
 	Seq     int64
 	Table   string
+	OID     uint32 // of the table on the master; 0: there is none
 	Key     string
 	Reason  string
 	Remedy  string

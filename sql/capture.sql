@@ -2,9 +2,11 @@
 -- in the write-ahead log, where they stand in order with the rows. bridge.catalog, which writes the
 -- entries, is installed before this. Safe to run again.
 --
--- bridge.schema  {"reset":true,"late":true,"more":true,"set":[entry, …],"drop":[{"class":1259,"oid":16400}, …]}
+-- bridge.schema  {"reset":true,"seen":"0/15D7A40","more":true,"set":[entry, …],"drop":[{"class":1259,"oid":16400}, …]}
 --                forget what was (reset), these are the entries now, these are gone; what belongs
---                together comes in several messages, all but the last with "more"
+--                together comes in several messages, all but the last with "more". With "seen" it is
+--                said of objects that this transaction has not changed itself: it saw them so
+--                behind that place, while others may be changing them
 -- bridge.rows    {"oid":16400,"why":"rewritten"}
 --                the rows of this table are others than the log's changes make of them
 
@@ -13,7 +15,8 @@
 create table if not exists bridge.uncaptured (
   class oid not null,
   oid oid not null,
-  since timestamptz not null default pg_catalog.now()
+  since timestamptz not null default pg_catalog.now(),
+  pause interval not null default '0' -- before it is tried again
 );
 
 -- The given addresses, and those whose entries can change with them: what depends on them, directly
@@ -111,10 +114,12 @@ create or replace function bridge.captured_classes() returns oid[]
 language sql immutable
 return '{1247,1255,1259,1417,2328,2601,2605,2606,2607,2612,2615,2616,2617,2618,2620,2753,3079,3256,3381,3456,3576,3600,3601,3602,3764}'::pg_catalog.oid[];
 
--- The messages that tell the entries of the one list of addresses, and that those of the other are
--- gone. An address of the first that has no entry is gone, too; with reset, that goes without saying.
+-- The messages that tell the entries of these addresses, and that those of the other list are gone; an
+-- address of the first that has no entry is gone, too; with reset, that goes without saying. What
+-- is in the first list and not in mine was only seen, behind the given place.
 create or replace function bridge.schema_messages(
-  set_classes oid[], set_oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', reset boolean default false, late boolean default false
+  set_classes oid[], set_oids oid[], my_classes oid[], my_oids oid[], seen pg_lsn,
+  drop_classes oid[] default '{}', drop_oids oid[] default '{}', reset boolean default false
 ) returns text[]
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -123,15 +128,21 @@ as $$
 declare
   c_limit constant integer := 1000000; -- bytes of a message, unless one entry is bigger
   v_size integer := 0;
+  v_mine boolean;
+  v_before boolean;
   v_drop boolean;
   v_text text;
   v_sets text[] := '{}';
   v_drops text[] := '{}';
   v_messages text[] := '{}';
 begin
-  for v_drop, v_text in
+  for v_mine, v_drop, v_text in
     with entry as materialized (
       select e.class, e.oid, e.entry from bridge.catalog(set_classes, set_oids) e
+    ), mine as materialized (
+      select * from rows from (pg_catalog.unnest(my_classes), pg_catalog.unnest(my_oids)) as given (class, oid)
+      union
+      select * from rows from (pg_catalog.unnest(drop_classes), pg_catalog.unnest(drop_oids)) as given (class, oid)
     ), gone as (
       (
         select * from rows from (pg_catalog.unnest(set_classes), pg_catalog.unnest(set_oids)) as given (class, oid) where not reset
@@ -141,7 +152,7 @@ begin
       except
       select e.class, e.oid from entry e
     )
-    select said.drop, said.text
+    select m.class is not null, said.drop, said.text
     from (
       select false as drop, e.class, e.oid, e.entry::text as text
       from entry e
@@ -149,14 +160,16 @@ begin
       select true, g.class, g.oid, concat('{"class":', g.class, ',"oid":', g.oid, '}')
       from gone g
     ) said
-    order by said.drop, said.class, said.oid
+    left join mine m on m.class = said.class and m.oid = said.oid
+    order by 1, said.drop, said.class, said.oid
   loop
-    if v_size > 0 and v_size + octet_length(v_text) > c_limit then
-      v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', late, true);
+    if v_size > 0 and (v_mine <> v_before or v_size + octet_length(v_text) > c_limit) then
+      v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', case when not v_before then seen end, true);
       v_sets := '{}';
       v_drops := '{}';
       v_size := 0;
     end if;
+    v_before := v_mine;
     if v_drop then
       v_drops := v_drops || v_text;
     else
@@ -165,22 +178,39 @@ begin
     v_size := v_size + octet_length(v_text) + 1;
   end loop;
   if v_size > 0 or reset and v_messages = '{}' then
-    v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', late, false);
+    v_messages := v_messages || bridge.schema_message(v_sets, v_drops, reset and v_messages = '{}', case when not v_before then seen end, false);
   end if;
   return v_messages;
 end
 $$;
 
-create or replace function bridge.schema_message(sets text[], drops text[], reset boolean, late boolean, more boolean) returns text
+create or replace function bridge.schema_message(sets text[], drops text[], reset boolean, seen pg_lsn, more boolean) returns text
 language sql
 set search_path = pg_catalog, pg_temp
 as $$
   select '{' || concat_ws(',',
     case when reset then '"reset":true' end,
-    case when late then '"late":true' end,
+    '"seen":"' || seen || '"',
     case when more then '"more":true' end,
     case when sets <> '{}' then '"set":[' || array_to_string(sets, ',') || ']' end,
     case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}'
+$$;
+
+-- Says that this transaction captures, and whether another one does that has not ended. Of two that
+-- do so at a time, the one that looks later is told. Nobody ever waits for this lock: it is only shared.
+create or replace function bridge.others_capture() returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_try_advisory_xact_lock_shared(1885823602, 1); -- "pgbr"
+  return exists (
+    select
+    from pg_locks l
+    where l.locktype = 'advisory' and l.classid = 1885823602 and l.objid = 1 and l.objsubid = 2
+      and l.pid is distinct from pg_backend_pid()
+      and l.database = (select d.oid from pg_database d where d.datname = current_database()));
+end
 $$;
 
 -- Messages are not converted as rows are: they are UTF-8 whatever the database's encoding is.
@@ -207,16 +237,20 @@ as $$
   select bridge.emit_messages('bridge.rows', array[concat('{"oid":', table_id, ',"why":"', why, '"}')])
 $$;
 
--- Emits all there is, the server's entry too. Late says that it is not done for what this transaction
--- has changed: then it does not count when others have changed the schema before the transaction ends.
-create or replace function bridge.capture_all(late boolean default true) returns void
+-- Emits all there is, the server's entry too.
+create or replace function bridge.capture_all() returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_classes oid[];
   v_oids oid[];
+  v_seen pg_lsn;
 begin
+  v_seen := bridge.begin_capture();
+  if bridge.others_capture() then
+    insert into bridge.uncaptured (class, oid) values (0, 0);
+  end if;
   select array_agg(o.class), array_agg(o.oid) into v_classes, v_oids
   from (
     select 0::oid, 0::oid
@@ -246,8 +280,17 @@ begin
     union all select 3602, c.oid from pg_ts_config c where c.oid >= 16384
     union all select 3764, t.oid from pg_ts_template t where t.oid >= 16384
   ) o (class, oid);
-  perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', true, late));
+  perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', v_seen, reset => true));
 end
+$$;
+
+-- Where in the write-ahead log the transaction is before it looks at the catalogs. It has its own place
+-- there from here on, so that nobody forgets what was changed before.
+create or replace function bridge.begin_capture() returns pg_lsn
+language sql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+  select pg_logical_emit_message(true, 'bridge.pad', '')
 $$;
 
 -- Captures objects and what changes with them, and forgets those that were dropped. What goes wrong
@@ -269,8 +312,11 @@ set lock_timeout = '100ms'
 as $$
 #variable_conflict use_variable
 declare
+  v_seen pg_lsn;
   v_classes oid[] := '{}';
   v_oids oid[] := '{}';
+  v_my_classes oid[] := '{}';
+  v_my_oids oid[] := '{}';
   v_messages text[];
   v_again boolean := current_setting('transaction_isolation') in ('repeatable read', 'serializable');
 begin
@@ -280,12 +326,21 @@ begin
   if current_setting('bridge.contended', true) = 'on' then
     perform set_config('lock_timeout', '1ms', true);
   end if;
+  v_seen := bridge.begin_capture();
+  v_again := bridge.others_capture() or v_again;
   if cardinality(classes) > 0 then
-    select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_classes, v_oids
-    from bridge.touched(classes, oids, dependents) t;
+    select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_my_classes, v_my_oids
+    from bridge.touched(classes, oids, false) t;
+    if dependents then
+      select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_classes, v_oids
+      from bridge.touched(classes, oids) t;
+    else
+      v_classes := v_my_classes;
+      v_oids := v_my_oids;
+    end if;
   end if;
   begin
-    v_messages := bridge.schema_messages(v_classes, v_oids, drop_classes, drop_oids);
+    v_messages := bridge.schema_messages(v_classes, v_oids, v_my_classes, v_my_oids, v_seen, drop_classes, drop_oids);
     raise exception using errcode = 'BRIDG';
   exception
     when sqlstate 'BRIDG' then
@@ -297,26 +352,25 @@ begin
       v_again := true;
   end;
   if v_messages is null then
-    select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_classes, v_oids
-    from unnest(v_classes, v_oids) t (class, oid)
-    where t.class <> 2618
-      and (t.class <> 1259 or (select count(*) from pg_class c where c.oid = t.oid and c.relkind in ('v', 'm')) = 0);
     begin
-      v_messages := bridge.schema_messages(v_classes, v_oids, drop_classes, drop_oids);
+      v_messages := bridge.schema_messages(
+        array(
+          select t.class
+          from rows from (unnest(v_classes), unnest(v_oids)) with ordinality t (class, oid, n)
+          where not bridge.is_rendered(t.class, t.oid)
+          order by t.n),
+        array(
+          select t.oid
+          from rows from (unnest(v_classes), unnest(v_oids)) with ordinality t (class, oid, n)
+          where not bridge.is_rendered(t.class, t.oid)
+          order by t.n),
+        v_my_classes, v_my_oids, v_seen, drop_classes, drop_oids);
       raise exception using errcode = 'BRIDG';
     exception when sqlstate 'BRIDG' then
       null;
     end;
   end if;
   perform bridge.emit_messages('bridge.schema', v_messages);
-  if not v_again and dependents then
-    v_again := exists (
-      select
-      from pg_locks l
-      where l.locktype = 'relation' and l.mode = 'AccessExclusiveLock' and l.pid <> pg_backend_pid()
-        and l.database = (select d.oid from pg_database d where d.datname = current_database())
-        and l.relation >= 16384);
-  end if;
   if v_again then
     insert into bridge.uncaptured (class, oid)
     select * from rows from (unnest(classes || drop_classes || v_classes), unnest(oids || drop_oids || v_oids)) as o (class, oid);
@@ -328,34 +382,58 @@ exception when others then
 end
 $$;
 
--- Captures what had to wait, and returns how many addresses that were. Those that can not be
--- captured now go on waiting.
+-- Whether making the entry locks other relations: that of views and rules.
+create or replace function bridge.is_rendered(class oid, oid oid) returns boolean
+language sql stable
+return is_rendered.class = 2618
+  or is_rendered.class = 1259
+    and (select pg_catalog.count(*) from pg_catalog.pg_class c where c.oid = is_rendered.oid and c.relkind in ('v', 'm')) > 0;
+
+-- Captures what had to wait, and returns how many addresses that were. Those that can not be captured
+-- now, or that others are at, are tried again, sooner first and then every minute.
 create or replace function bridge.capture_pending() returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
 as $$
+#variable_conflict use_variable
 declare
   v_class oid;
   v_oid oid;
+  v_pause interval;
   v_classes oid[];
   v_oids oid[];
+  v_seen pg_lsn;
+  v_again boolean;
   v_done integer := 0;
 begin
-  for v_class, v_oid in select u.class, u.oid from bridge.uncaptured u group by u.class, u.oid order by min(u.since), u.class, u.oid loop
+  for v_class, v_oid, v_pause in
+    select u.class, u.oid, min(u.pause)
+    from bridge.uncaptured u
+    group by u.class, u.oid
+    having min(u.since + u.pause) <= clock_timestamp()
+    order by min(u.since), u.class, u.oid
+  loop
+    delete from bridge.uncaptured u where u.class = v_class and u.oid = v_oid;
     begin
-      delete from bridge.uncaptured u where u.class = v_class and u.oid = v_oid;
+      v_seen := bridge.begin_capture();
+      v_again := bridge.others_capture();
       select array_agg(t.class), array_agg(t.oid) into v_classes, v_oids
       from (
         select v_class as class, v_oid as oid
         union
         select t.class, t.oid from bridge.touched(array[v_class], array[v_oid]) t
       ) t;
-      perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, late => true));
+      perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', v_seen));
       v_done := v_done + 1;
     exception when others then
       raise log 'bridge: %/% is still not captured: %', v_class, v_oid, sqlerrm;
+      v_again := true;
     end;
+    if v_again then
+      insert into bridge.uncaptured (class, oid, since, pause)
+      values (v_class, v_oid, clock_timestamp(), least(greatest(2 * v_pause, '500ms'), '1min'));
+    end if;
   end loop;
   return v_done;
 end
@@ -431,7 +509,7 @@ begin
   case
     when tag = 'ALTER EXTENSION' then
       -- What becomes or ceases to be a member is not told.
-      perform bridge.capture_all(false);
+      perform bridge.capture_all();
       return;
     when tag = 'CREATE EXTENSION' then
       -- Neither is what was made with it, by CASCADE or for its objects' schema.

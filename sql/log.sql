@@ -33,6 +33,16 @@ create table if not exists bridge.model_object (
   definition text not null
 );
 
+-- When entries of the model changed: the end of the transaction that changed them, or when they were seen
+-- so. What another transaction saw before that does not count; see change.Evolution. Only the master's log
+-- has rows here, and only those that a transaction can ask for which is not in the log yet.
+create table if not exists bridge.model_change (
+  class oid not null,
+  oid oid not null,
+  lsn pg_lsn not null,
+  primary key (class, oid)
+);
+
 -- The sync table: a row a commit block. See commitlog/FORMAT.md.
 create table if not exists bridge.commit_block (
   seq bigint not null primary key,

@@ -62,7 +62,7 @@ func (t *Target) wantAgain(ctx context.Context, c *contradiction) error {
 	if err != nil {
 		return err
 	}
-	rendered, err := t.rendered(model)
+	rendered, err := (&run{t: t, ctx: ctx, model: model}).schema()
 	if err != nil {
 		return err
 	}

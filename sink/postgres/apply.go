@@ -31,6 +31,7 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 	var first *ahead
 	var ahead *contradiction
 	var wrong *unfit
+	var mismatch *sink.Mismatch
 	switch {
 	case err == nil:
 	case errors.As(err, &first):
@@ -47,6 +48,12 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 		found, lookErr := t.lookAhead(ctx, w, err)
 		if lookErr != nil || !found {
 			return cmp.Or(lookErr, err)
+		}
+		return t.applyAgain(ctx, w, models, inOrder, err)
+	case !t.ahead.IsZero() && inOrder && errors.As(err, &mismatch) && mismatch.OID != 0:
+		t.o.Log.Warn("rows do not fit the schema, which is ahead", "replica", t.o.Name, "reason", err)
+		if err := t.wantAgain(ctx, &contradiction{mismatch.OID, err}); err != nil {
+			return err
 		}
 		return t.applyAgain(ctx, w, models, inOrder, err)
 	default:
@@ -351,7 +358,7 @@ func (r *run) at(seq int64, tbl *table, row change.Tuple, err error) error {
 	}
 	m.Replica, m.Seq = r.t.o.Name, seq
 	if tbl != nil {
-		m.Table = tbl.rel.String()
+		m.Table, m.OID = tbl.rel.String(), tbl.rel.OID
 		if row != nil {
 			m.Key = tbl.describe(row)
 		}

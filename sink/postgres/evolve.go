@@ -108,7 +108,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 		return err
 	}
 	t := r.t
-	ahead, err := r.isAhead(to)
+	ahead, err := r.isAhead(to, b.XID)
 	if err != nil || ahead {
 		return err
 	}
@@ -290,6 +290,9 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	if err := r.follow(now); err != nil {
 		return r.abandon(err)
 	}
+	if err := r.wantOthers(before, now, 0); err != nil {
+		return r.abandon(err)
+	}
 	sum := to.Checksum()
 	if _, err := t.conn.Exec(ctx, `update bridge.position set ahead = $1`, sum[:]); err != nil {
 		return r.abandon(t.wrap("note how far the schema is", err))
@@ -328,7 +331,7 @@ func (r *run) isGone(oid uint32) (bool, error) {
 
 // isAhead says whether the replica's schema is past the model already. At the model that it
 // is at, the stream has caught up with it.
-func (r *run) isAhead(to *change.Model) (bool, error) {
+func (r *run) isAhead(to *change.Model, xid uint32) (bool, error) {
 	t := r.t
 	if t.ahead.IsZero() || r.caughtUp {
 		return false, nil
@@ -342,15 +345,51 @@ func (r *run) isAhead(to *change.Model) (bool, error) {
 		if _, err := t.conn.Exec(r.ctx, `update bridge.position set ahead = null`); err != nil {
 			return false, t.wrap("note how far the schema is", err)
 		}
+		return true, nil
 	}
-	return true, nil
+	passed, err := t.rendered(to)
+	if err != nil {
+		return true, nil // as little a state of the master as what made the replica look ahead
+	}
+	now, err := t.rendered(at)
+	if err != nil {
+		return false, err
+	}
+	return true, r.wantOthers(passed, now, xid)
+}
+
+// wantOthers has the tables copied that have other columns where the schema is ahead than the stream's
+// model gives them: its rows do not fit them. Those whose copy has seen the transaction are passed over
+// anyway.
+func (r *run) wantOthers(stream, now *rendered, xid uint32) error {
+	for _, tbl := range now.Tables() {
+		was := stream.tables[tbl.OID]
+		copied := r.t.copies[tbl.OID]
+		switch {
+		case tbl.Partitioned, tbl.Unlogged, was == nil, sameColumns(was, tbl), r.wanted[tbl.OID]:
+		case copied != nil && (copied.wanted || xid != 0 && copied.mode(xid) == skip):
+		default:
+			if err := r.want(tbl, false); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sameColumns says whether a row of one table is one of the other.
+func sameColumns(a, b *schema.Table) bool {
+	return slices.EqualFunc(a.Columns, b.Columns, func(c, d schema.Column) bool {
+		return c.Num == d.Num && c.Name == d.Name && c.Type == d.Type
+	})
 }
 
 // incomplete says whether there are tables whose rows are not those of the block.
 func (r *run) incomplete() bool { return len(r.t.copies) > 0 || len(r.wanted) > 0 }
 
 // contradiction is a table that was copied from a later state of the master, which a
-// constraint of the way there does not fit.
+// constraint of the way there does not fit; or one of a schema that is ahead, which rows of the way
+// there do not fit.
 type contradiction struct {
 	oid uint32
 	err error
