@@ -47,9 +47,9 @@ func (k *keeper) once(ctx context.Context) error {
 	if _, err := commitlog.Anchor(ctx, conn); err != nil {
 		return err
 	}
-	var triggers bool
-	if err := conn.QueryRow(ctx, `select exists (select from pg_event_trigger where evtname = 'bridge_ddl' and evtenabled <> 'D')`).Scan(&triggers); err != nil {
-		return fmt.Errorf("look for the event triggers: %w", err)
+	triggers, err := master.HasTriggers(ctx, conn)
+	if err != nil {
+		return err
 	}
 	every := time.Hour // for what can change without them
 	if !triggers {
@@ -88,8 +88,10 @@ func (k *keeper) once(ctx context.Context) error {
 			return err
 		}
 		for range keepEvery / captureEvery {
-			if n, err := master.CapturePending(ctx, conn); err != nil {
+			if n, err := master.CapturePending(ctx, conn); err != nil && conn.IsClosed() {
 				return err
+			} else if err != nil {
+				k.log.Debug("changes of the schema can not be captured now", "reason", err)
 			} else if n > 0 {
 				looked = time.Time{} // it may have come too late to count
 			}

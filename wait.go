@@ -13,6 +13,7 @@ import (
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/decoder"
+	"github.com/pgbridge/pgbridge/master"
 )
 
 // Wait returns when the replicas, or all of the configuration if none is named, show
@@ -178,6 +179,10 @@ func sleep(ctx context.Context, d time.Duration) bool {
 // behind it, unless the tap has been that far already. When ctx ends first, tap says
 // what it was waiting for.
 func (w *waiter) target(ctx context.Context) (position change.Position, tap string, err error) {
+	tap = "changes of the schema are to be captured yet, which bridge run does"
+	if err := master.Captured(ctx, w.master); err != nil {
+		return position, tap, err
+	}
 	tap = "the master did not answer"
 	var now change.LSN
 	if err := w.master.QueryRow(ctx, `select pg_catalog.pg_current_wal_insert_lsn()::text`).Scan(&now); err != nil {

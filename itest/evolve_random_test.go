@@ -207,7 +207,9 @@ func randomChange(s *client) string {
 	case 39:
 		return fmt.Sprintf(`comment on %s is %s`, pick("table "+table(), "column "+table()+"."+column(), "view "+name("v", 4)), pick("null", "'one'", "'two'"))
 	case 40:
-		return fmt.Sprintf(`alter table %s set %s`, table(), pick("unlogged", "logged", "(fillfactor = 70)"))
+		// Not unlogged and logged: a server that is killed around these can fail to recover, for it finds the
+		// file that it makes of an init fork ("could not create file …: File exists").
+		return fmt.Sprintf(`alter table %s set (fillfactor = %d)`, table(), 70+s.rng.IntN(3))
 	case 41:
 		return fmt.Sprintf(`truncate %s %s`, table(), pick("", "cascade"))
 	case 42:

@@ -20,6 +20,9 @@ func (w *world) follow() {
 	w.t.Helper()
 	const marker = `select pg_current_wal_insert_lsn() from pg_logical_emit_message(true, 'bridge.marker', '')`
 	const patience, standing = 3 * time.Minute, 20 * time.Second
+	w.eventually("what others were at is captured again", func() bool {
+		return w.query(w.master.URL("app"), `select exists (select from bridge.uncaptured where pause = '0')`)[0] == "f"
+	})
 	lsn := w.query(w.master.URL("app"), marker)[0]
 	for i := range w.replicas {
 		deadline, since, last := time.Now().Add(patience), time.Now(), ""

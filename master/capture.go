@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -19,8 +20,41 @@ func CapturePending(ctx context.Context, conn *pgx.Conn) (n int, err error) {
 	if err := conn.QueryRow(ctx, `select count(*) from bridge.uncaptured`).Scan(&n); err != nil || n == 0 {
 		return 0, wrapCapture(err)
 	}
-	_, err = conn.Exec(ctx, `select bridge.capture_pending()`)
+	err = conn.QueryRow(ctx, `select bridge.capture_pending()`).Scan(&n)
 	return n, wrapCapture(err)
+}
+
+// Captured waits until all that is committed now of the schema is written into the log. It is bridge run that
+// does so, for what could not be written at once; without our event triggers it is done here.
+func Captured(ctx context.Context, conn *pgx.Conn) error {
+	triggers, err := HasTriggers(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if !triggers {
+		_, err := CaptureMissed(ctx, conn)
+		return err
+	}
+	for {
+		var waits bool
+		if err := conn.QueryRow(ctx, `select exists (select from bridge.uncaptured where pause = '0')`).Scan(&waits); err != nil || !waits {
+			return wrapCapture(err)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
+
+// HasTriggers says whether our event triggers are there, by which changes of the schema are written into the log in the
+// transaction that makes them.
+func HasTriggers(ctx context.Context, conn *pgx.Conn) (there bool, err error) {
+	if err := conn.QueryRow(ctx, `select exists (select from pg_catalog.pg_event_trigger where evtname = 'bridge_ddl' and evtenabled <> 'D')`).Scan(&there); err != nil {
+		return false, fmt.Errorf("look for the event triggers: %w", err)
+	}
+	return there, nil
 }
 
 // CaptureMissed compares the schema of the master with the one that the log's head knows.

@@ -11,7 +11,7 @@
 --                the rows of this table are others than the log's changes make of them
 
 -- What could not be captured in the transaction that changed it. It has no key, so that no session
--- waits here for another.
+-- waits here for another. With a pause it was captured since, but others were at it at that time.
 create table if not exists bridge.uncaptured (
   class oid not null,
   oid oid not null,
@@ -293,8 +293,8 @@ as $$
   select pg_logical_emit_message(true, 'bridge.pad', '')
 $$;
 
--- Captures objects and what changes with them, and forgets those that were dropped. What goes wrong
--- is said in a warning, and is left to bridge.capture_pending: the user's command does not fail.
+-- Captures objects and what changes with them, and forgets those that were dropped; also what the
+-- command may have changed as well. What goes wrong is said in a warning, and is left to bridge.capture_pending: the user's command does not fail.
 --
 -- To render a view locks what it reads. So the entries are made in a subtransaction that is rolled
 -- back, and nobody has to wait until the user's transaction ends. Where a lock is not to be had
@@ -304,7 +304,8 @@ $$;
 -- are locked, but not what depends on them. So they are captured once more where someone else is at
 -- it, as are those of a transaction that does not see what others commit.
 create or replace function bridge.capture(
-  classes oid[], oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', dependents boolean default true
+  classes oid[], oids oid[], drop_classes oid[] default '{}', drop_oids oid[] default '{}', dependents boolean default true,
+  also_classes oid[] default '{}', also_oids oid[] default '{}'
 ) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -333,10 +334,10 @@ begin
     from bridge.touched(classes, oids, false) t;
     if dependents then
       select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_classes, v_oids
-      from bridge.touched(classes, oids) t;
+      from bridge.touched(classes || also_classes, oids || also_oids) t;
     else
-      v_classes := v_my_classes;
-      v_oids := v_my_oids;
+      v_classes := v_my_classes || also_classes;
+      v_oids := v_my_oids || also_oids;
     end if;
   end if;
   begin
@@ -389,8 +390,9 @@ return is_rendered.class = 2618
   or is_rendered.class = 1259
     and (select pg_catalog.count(*) from pg_catalog.pg_class c where c.oid = is_rendered.oid and c.relkind in ('v', 'm')) > 0;
 
--- Captures what had to wait, and returns how many addresses that were. Those that can not be captured
--- now, or that others are at, are tried again, sooner first and then every minute.
+-- Captures what had to wait, and returns how many addresses that were; 0/0 stands for everything. What can not
+-- be captured now is tried again the next time; what others are at is captured once more when they have ended, or
+-- after a pause, short at first and then a minute.
 create or replace function bridge.capture_pending() returns integer
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -404,36 +406,39 @@ declare
   v_classes oid[];
   v_oids oid[];
   v_seen pg_lsn;
-  v_again boolean;
+  v_again boolean := bridge.others_capture();
   v_done integer := 0;
 begin
   for v_class, v_oid, v_pause in
     select u.class, u.oid, min(u.pause)
     from bridge.uncaptured u
     group by u.class, u.oid
-    having min(u.since + u.pause) <= clock_timestamp()
+    having not v_again or min(u.since + u.pause) <= clock_timestamp()
     order by min(u.since), u.class, u.oid
   loop
-    delete from bridge.uncaptured u where u.class = v_class and u.oid = v_oid;
     begin
       v_seen := bridge.begin_capture();
       v_again := bridge.others_capture();
-      select array_agg(t.class), array_agg(t.oid) into v_classes, v_oids
-      from (
-        select v_class as class, v_oid as oid
-        union
-        select t.class, t.oid from bridge.touched(array[v_class], array[v_oid]) t
-      ) t;
-      perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', v_seen));
+      if v_class = 0 then
+        perform bridge.capture_all();
+      else
+        select array_agg(t.class), array_agg(t.oid) into v_classes, v_oids
+        from (
+          select v_class as class, v_oid as oid
+          union
+          select t.class, t.oid from bridge.touched(array[v_class], array[v_oid]) t
+        ) t;
+        perform bridge.emit_messages('bridge.schema', bridge.schema_messages(v_classes, v_oids, '{}', '{}', v_seen));
+      end if;
+      delete from bridge.uncaptured u where u.class = v_class and u.oid = v_oid;
+      if v_again then
+        insert into bridge.uncaptured (class, oid, since, pause)
+        values (v_class, v_oid, clock_timestamp(), least(greatest(2 * v_pause, '500ms'), '1min'));
+      end if;
       v_done := v_done + 1;
     exception when others then
-      raise log 'bridge: %/% is still not captured: %', v_class, v_oid, sqlerrm;
-      v_again := true;
+      raise debug 'bridge: %/% is still not captured: %', v_class, v_oid, sqlerrm;
     end;
-    if v_again then
-      insert into bridge.uncaptured (class, oid, since, pause)
-      values (v_class, v_oid, clock_timestamp(), least(greatest(2 * v_pause, '500ms'), '1min'));
-    end if;
   end loop;
   return v_done;
 end
@@ -488,7 +493,8 @@ as $$
 declare
   v_classes oid[];
   v_oids oid[];
-  v_more oid[];
+  v_also_classes oid[] := '{}';
+  v_also_oids oid[] := '{}';
   v_drop_classes oid[];
   v_drop_oids oid[];
 begin
@@ -521,16 +527,14 @@ begin
         join pg_depend d on d.classid = r.class and d.objid = r.oid
         where r.class = 3079 and d.refclassid in (3079, 2615) and d.deptype = 'n'
       )
-      select array_agg(r.class), array_agg(r.oid) into v_classes, v_oids from required r;
+      select array_agg(r.class), array_agg(r.oid) into v_also_classes, v_also_oids from required r;
     when tag = 'ALTER TABLE' then
       -- Neither is the partition that was detached, and nothing ties it to its parent any more.
       if exists (select from pg_class c where c.oid = any (v_oids) and c.relkind = 'p') then
-        select array_agg(c.oid) into v_more
+        select coalesce(array_agg(1259::oid), '{}'), coalesce(array_agg(c.oid), '{}') into v_also_classes, v_also_oids
         from pg_class c
         where age(c.xmin) <= age(pg_current_xact_id()::xid)
           and c.relkind in ('r', 'p', 'f') and c.oid <> all (v_oids) and c.oid >= 16384;
-        v_oids := v_oids || coalesce(v_more, '{}');
-        v_classes := v_classes || array_fill(1259::oid, array[cardinality(coalesce(v_more, '{}'))]);
       end if;
     else
       null;
@@ -539,7 +543,7 @@ begin
     select array_agg(p.class), array_agg(p.oid) into v_drop_classes, v_drop_oids from bridge.vanished_parts() p;
   end if;
   perform bridge.capture(v_classes, v_oids, coalesce(v_drop_classes, '{}'), coalesce(v_drop_oids, '{}'),
-    tag not in ('COMMENT', 'CREATE EXTENSION'));
+    tag not in ('COMMENT', 'CREATE EXTENSION'), v_also_classes, v_also_oids);
   if tag = 'REFRESH MATERIALIZED VIEW' then
     perform bridge.emit_rows(o, 'refreshed') from unnest(v_oids) o;
   end if;
