@@ -28,6 +28,8 @@ type keeper struct {
 const (
 	keepEvery    = 10 * time.Second
 	captureEvery = time.Second // replicas may wait for it
+	lookEvery    = time.Hour   // for what changes without event triggers
+	restFor      = 20          // times as long as a look took
 )
 
 func (k *keeper) run(ctx context.Context) error {
@@ -51,29 +53,12 @@ func (k *keeper) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	every := time.Hour // for what can change without them
-	if !triggers {
-		every = keepEvery
-	}
-	var looked time.Time
-	var written change.LSN // the log's head has to come here before we look again
+	watch := schemaWatch{log: k.log, triggers: triggers}
 	for {
-		if time.Since(looked) >= every {
-			head, _, err := commitlog.Head(ctx, conn)
-			if err != nil {
-				return err
-			}
-			if head.LSN >= written {
-				written, err = master.CaptureMissed(ctx, conn)
-				switch {
-				case err != nil && !conn.IsClosed():
-					k.log.Debug("the schema can not be compared with the log now", "reason", err) // it is being changed
-				case err != nil:
-					return err
-				case written == 0:
-					looked = time.Now()
-				}
-			}
+		if err := watch.look(ctx, conn); err != nil && conn.IsClosed() {
+			return err
+		} else if err != nil {
+			k.log.Debug("the schema can not be compared with the log now", "reason", err) // it is being changed
 		}
 		if tables, err := master.PublishPending(ctx, conn); err != nil {
 			return err
@@ -93,7 +78,7 @@ func (k *keeper) once(ctx context.Context) error {
 			} else if err != nil {
 				k.log.Debug("changes of the schema can not be captured now", "reason", err)
 			} else if n > 0 {
-				looked = time.Time{} // it may have come too late to count
+				watch.compared = change.Checksum{}
 			}
 			select {
 			case <-ctx.Done():
@@ -102,6 +87,57 @@ func (k *keeper) once(ctx context.Context) error {
 			}
 		}
 	}
+}
+
+// schemaWatch finds what the log does not know of the schema: what changed without event triggers, and what
+// sessions that change it at the same time have not seen of each other.
+type schemaWatch struct {
+	log      *slog.Logger
+	triggers bool
+
+	ended    time.Time     // of the last look
+	took     time.Duration // which costs: it reads the whole catalog
+	compared change.Checksum
+	suspects map[change.Address]master.Missed // that differed in the last look
+	written  change.LSN                       // without triggers: the log's head has to come here before the next one
+}
+
+// look compares the schema with the log after changes, and now and then.
+func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) error {
+	head, model, err := commitlog.Head(ctx, conn)
+	if err != nil {
+		return err
+	}
+	since := time.Since(w.ended)
+	switch {
+	case head.LSN < w.written || since < restFor*w.took:
+		return nil
+	case model == w.compared && len(w.suspects) == 0 && w.triggers && since < lookEvery:
+		return nil
+	}
+	started := time.Now()
+	defer func() { w.ended, w.took = time.Now(), time.Since(started) }()
+	missed, all, err := master.Compare(ctx, conn)
+	if err != nil {
+		return err
+	}
+	w.compared = model
+	if len(missed) > 0 && (all || !w.triggers) {
+		w.written, err = master.CaptureMissed(ctx, conn)
+		return err
+	}
+	var missing []change.Address
+	for address, is := range missed {
+		if w.suspects[address] == is {
+			missing = append(missing, address)
+		}
+	}
+	w.suspects = missed
+	if len(missing) == 0 {
+		return nil
+	}
+	w.log.Info("the log does not know what became of some objects: they are captured", "objects", len(missing))
+	return master.Recapture(ctx, conn, missing)
 }
 
 // keep is the first block that is still wanted. Replicas that are configured but have

@@ -40,8 +40,10 @@ func (w *world) standing() string {
 	}
 	show("slot", w.master.URL("app"), `select slot_name, active, confirmed_flush_lsn, wal_status from pg_replication_slots`)
 	show("log", w.master.URL("app"), `select seq, commit_lsn from bridge.commit_block order by seq desc limit 1`)
+	show("uncaptured", w.master.URL("app"), `select * from bridge.uncaptured`)
 	for i := range w.replicas {
 		show(fmt.Sprintf("replica %d", i+1), w.replicas[i].URL("app"), `select seq, commit_lsn, state, consistent_lsn, error from bridge.position`)
+		show("copies", w.replicas[i].URL("app"), `select relid, schema_name, table_name, state, settle from bridge.copy_table`)
 	}
 	return text
 }

@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"fmt"
-	"maps"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -57,34 +56,56 @@ func HasTriggers(ctx context.Context, conn *pgx.Conn) (there bool, err error) {
 	return there, nil
 }
 
-// CaptureMissed compares the schema of the master with the one that the log's head knows.
-// If they differ, it writes the whole schema into the log, and returns a position
-// behind that; before the log's head has come there, another call would do so again.
-// They differ when the schema changed without our event triggers, and for a moment
-// after every change. Zero: there is no difference.
-func CaptureMissed(ctx context.Context, conn *pgx.Conn) (behind change.LSN, err error) {
+// Missed is what the log has of an object and what the catalogs have, where that is not the same; empty: nothing.
+type Missed struct{ Log, Catalogs string }
+
+// Compare compares the schema of the master with the one that the log's head knows. They differ for a moment after
+// every change, so a difference tells something only when it is the same some time later. All says that the log
+// does not know the schema at all.
+func Compare(ctx context.Context, conn *pgx.Conn) (missed map[change.Address]Missed, all bool, err error) {
 	_, sum, err := commitlog.Head(ctx, conn)
 	if err != nil {
-		return 0, err
+		return nil, false, err
 	}
 	model, err := commitlog.LoadModel(ctx, conn, sum, nil)
 	if err != nil {
-		return 0, err
+		return nil, false, err
 	}
 	now, err := schema.ReadCatalog(ctx, conn)
 	if err != nil {
-		return 0, err
+		return nil, false, err
 	}
-	known := map[change.Address]string{}
+	missed = map[change.Address]Missed{}
 	for _, e := range model.Entries() {
-		known[e.Address] = e.Text
+		if text := now[e.Address].Text; text != e.Text {
+			missed[e.Address] = Missed{e.Text, text}
+		}
 	}
-	there := map[change.Address]string{}
 	for address, e := range now {
-		there[address] = e.Text
+		if model.Entry(address) == nil {
+			missed[address] = Missed{"", e.Text}
+		}
 	}
-	if maps.Equal(known, there) {
-		return 0, nil
+	return missed, model.Entry(change.Address{}) == nil, nil
+}
+
+// Recapture has objects written into the log with the next CapturePending.
+func Recapture(ctx context.Context, conn *pgx.Conn, addresses []change.Address) error {
+	var classes, oids []uint32
+	for _, a := range addresses {
+		classes, oids = append(classes, a.Class), append(oids, a.OID)
+	}
+	_, err := conn.Exec(ctx, `insert into bridge.uncaptured (class, oid) select * from unnest($1::oid[], $2::oid[])`, classes, oids)
+	return wrapCapture(err)
+}
+
+// CaptureMissed writes the whole schema into the log when it is not the one that the log's head knows, and returns a
+// position behind that; before the log's head has come there, another call would do so again.
+// They differ when the schema changed without our event triggers, and for a moment
+// after every change. Zero: there is no difference.
+func CaptureMissed(ctx context.Context, conn *pgx.Conn) (behind change.LSN, err error) {
+	if missed, _, err := Compare(ctx, conn); err != nil || len(missed) == 0 {
+		return 0, err
 	}
 	if _, err = conn.Exec(ctx, `select bridge.capture_all()`); err != nil {
 		return 0, wrapCapture(err)
