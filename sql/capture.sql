@@ -21,13 +21,15 @@ create table if not exists bridge.uncaptured (
 
 -- The given addresses, and those whose entries can change with them: what depends on them, directly
 -- or not, unless dependents are not asked for. Parts are given as the object that holds them. Some
--- of these have no entry.
+-- of these have no entry. Own are the given ones themselves, but not what is given also.
 --
 -- A child or partition is among them only if this transaction, or one that began later, wrote its
 -- row or its columns': its entry names its parent by OID.
 --
 -- It says "count(*) > 0" for "exists" where that may become a hash of the whole catalog.
-create or replace function bridge.touched(classes oid[], oids oid[], dependents boolean default true) returns table (class oid, oid oid)
+create or replace function bridge.touched(
+  classes oid[], oids oid[], dependents boolean default true, also_classes oid[] default '{}', also_oids oid[] default '{}'
+) returns table (class oid, oid oid, own boolean)
 language plpgsql
 set search_path = pg_catalog, pg_temp
 set plan_cache_mode = force_generic_plan
@@ -38,10 +40,14 @@ declare
   v_age integer := age(pg_current_xact_id()::xid);
 begin
   return query
-  with recursive down (class, oid) as (
-    select * from rows from (pg_catalog.unnest(classes), pg_catalog.unnest(oids)) as given (class, oid)
+  with recursive down (class, oid, own) as (
+    (
+      select given.class, given.oid, true from rows from (pg_catalog.unnest(classes), pg_catalog.unnest(oids)) as given (class, oid)
+      union all
+      select given.class, given.oid, false from rows from (pg_catalog.unnest(also_classes), pg_catalog.unnest(also_oids)) as given (class, oid)
+    )
     union
-    select next.class, next.oid
+    select next.class, next.oid, false
     from down
     cross join lateral (
       select d.classid as class, d.objid as oid
@@ -65,10 +71,10 @@ begin
       where down.class = 2617 and o.oid = down.oid and p.oid >= 16384
       offset 0) next
     where dependents
-  ), up (class, oid) as (
+  ), up (class, oid, own) as (
     select * from down
     union
-    select d.refclassid, d.refobjid
+    select d.refclassid, d.refobjid, up.own
     from up
     cross join lateral (
       select d.refclassid, d.refobjid
@@ -89,7 +95,7 @@ begin
         end
       offset 0) d
   )
-  select up.class, up.oid
+  select up.class, up.oid, bool_or(up.own)
   from up
   where case up.class
       when 1259 then (
@@ -105,7 +111,8 @@ begin
       select count(*)
       from pg_depend d
       where d.classid = up.class and d.objid = up.oid
-        and (d.deptype = 'e' or d.deptype = 'i' and up.class in (1247, 1255, 2605, 2618))) = 0;
+        and (d.deptype = 'e' or d.deptype = 'i' and up.class in (1247, 1255, 2605, 2618))) = 0
+  group by up.class, up.oid;
 end
 $$;
 
@@ -330,15 +337,10 @@ begin
   v_seen := bridge.begin_capture();
   v_again := bridge.others_capture() or v_again;
   if cardinality(classes) > 0 then
-    select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_my_classes, v_my_oids
-    from bridge.touched(classes, oids, false) t;
-    if dependents then
-      select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}') into v_classes, v_oids
-      from bridge.touched(classes || also_classes, oids || also_oids) t;
-    else
-      v_classes := v_my_classes || also_classes;
-      v_oids := v_my_oids || also_oids;
-    end if;
+    select coalesce(array_agg(t.class), '{}'), coalesce(array_agg(t.oid), '{}'),
+      coalesce(array_agg(t.class) filter (where t.own), '{}'), coalesce(array_agg(t.oid) filter (where t.own), '{}')
+    into v_classes, v_oids, v_my_classes, v_my_oids
+    from bridge.touched(classes, oids, dependents, also_classes, also_oids) t;
   end if;
   begin
     v_messages := bridge.schema_messages(v_classes, v_oids, v_my_classes, v_my_oids, v_seen, drop_classes, drop_oids);
