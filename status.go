@@ -71,6 +71,7 @@ type ReplicaStatus struct {
 	Model     change.Checksum `json:"model"`
 	Lag       Lag             `json:"lag"`
 	Copy      *CopyStatus     `json:"copy,omitempty"` // while it is copied
+	Drift     []string        `json:"drift"`          // what was changed by hand in its schema; the first 20 differences
 	Error     string          `json:"error"`
 }
 
@@ -133,7 +134,8 @@ func (b *Bridge) Status(ctx context.Context) *Status {
 	for i, r := range b.Config.Replicas {
 		p := &seen[i]
 		told, known := master.told[r.Name]
-		out := ReplicaStatus{Name: r.Name, Kind: "postgres", Zone: r.Zone, Reachable: p.err == nil, Position: p.position, Model: p.model, Copy: p.copy}
+		out := ReplicaStatus{Name: r.Name, Kind: "postgres", Zone: r.Zone, Reachable: p.err == nil, Position: p.position, Model: p.model, Copy: p.copy,
+			Drift: append([]string{}, p.drift...)}
 		if !p.installed && known {
 			out.Position = told.position
 		}
@@ -291,7 +293,8 @@ type replicaProbe struct {
 	model     change.Checksum
 	state     string // of bridge.position
 	problem   string // of bridge.position
-	applying  bool   // a bridge applies to it
+	drift     []string
+	applying  bool // a bridge applies to it
 	copy      *CopyStatus
 }
 
@@ -330,8 +333,11 @@ func (p *replicaProbe) read(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	var sum, model []byte
-	err = conn.QueryRow(ctx, `select epoch, seq, commit_lsn::text, checksum, model, state, error from bridge.position`).
-		Scan(&p.position.Epoch, &p.position.Seq, &p.position.LSN, &sum, &model, &p.state, &p.problem)
+	// A replica that no newer bridge has applied to has no column for drift.
+	err = conn.QueryRow(ctx, `
+		select epoch, seq, commit_lsn::text, checksum, model, state, error, array(select jsonb_array_elements_text(to_jsonb(p) -> 'drift'))
+		from bridge.position p`).
+		Scan(&p.position.Epoch, &p.position.Seq, &p.position.LSN, &sum, &model, &p.state, &p.problem, &p.drift)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}

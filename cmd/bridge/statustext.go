@@ -61,6 +61,9 @@ func statusText(s *pgbridge.Status, now time.Time) []byte {
 		if r.Error != "" {
 			fmt.Fprintf(&b, "%s: %s\n", r.Name, oneLine(r.Error))
 		}
+		for _, d := range r.Drift {
+			fmt.Fprintf(&b, "%s: changed by hand: %s\n", r.Name, oneLine(d))
+		}
 	}
 	return b.Bytes()
 }
@@ -114,6 +117,9 @@ func statusLine(s *pgbridge.Status, now time.Time) []byte {
 		}
 		if r.Lag.Blocks != nil && r.Lag.Seconds != nil {
 			part += fmt.Sprintf(" behind %d (%s)", *r.Lag.Blocks, age(time.Duration(*r.Lag.Seconds*float64(time.Second))))
+		}
+		if len(r.Drift) > 0 {
+			part += " changed by hand"
 		}
 		if r.Error != "" {
 			part += ": " + shorten(oneLine(r.Error), 120)

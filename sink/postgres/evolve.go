@@ -174,10 +174,20 @@ func (r *run) execute(seq int64, plan schema.Steps, to *change.Model, refuse fun
 			if again := r.postpone(err); again != nil {
 				return again
 			}
-			return refuse(s.Object.String(), err.Error()+": "+s.SQL)
+			return refuse(s.Object.String(), detailed(err)+": "+s.SQL)
 		}
 	}
 	return nil
+}
+
+// detailed is an error with what the server says of its objects: a view that stands in the way is
+// named there.
+func detailed(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Detail != "" {
+		return err.Error() + ": " + strings.ReplaceAll(pg.Detail, "\n", ", ")
+	}
+	return err.Error()
 }
 
 // Looking ahead
