@@ -31,7 +31,9 @@ type MasterStatus struct {
 	Epoch         int32      `json:"epoch"`
 	Head          Head       `json:"head"`
 	Log           LogStatus  `json:"log"`
-	Error         string     `json:"error"` // why the rest is not known; empty when all is
+	NotReplicated []string   `json:"not_replicated"`       // what of the schema replicas can not have; the first 20
+	NotCount      int64      `json:"not_replicated_count"` // how many there are
+	Error         string     `json:"error"`                // why the rest is not known; empty when all is
 }
 
 // SlotStatus is the replication slot. Active says that a tap reads it.
@@ -185,7 +187,7 @@ func closeSoon(conn *pgx.Conn) {
 func (b *Bridge) probeMaster(ctx context.Context) (m masterProbe) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	m.status.Slot.Name = b.Config.Master.Slot
+	m.status.Slot.Name, m.status.NotReplicated = b.Config.Master.Slot, []string{}
 	conn, err := b.Connect(ctx, "")
 	if err == nil {
 		m.conn, m.status.Reachable = conn, true
@@ -227,6 +229,9 @@ func (m *masterProbe) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.readNotReplicated(ctx); err != nil {
+		return err
+	}
 	if s.Log.OldestSeq > 0 {
 		s.Log.Blocks = max(s.Head.Seq-s.Log.OldestSeq+1, 0)
 	}
@@ -248,6 +253,27 @@ func (m *masterProbe) read(ctx context.Context) error {
 		m.told[name] = t
 	}
 	return rows.Err()
+}
+
+// readNotReplicated reads what the keeper has noted.
+func (m *masterProbe) readNotReplicated(ctx context.Context) error {
+	rows, err := m.conn.Query(ctx, `
+		select object, count(*) over ()
+		from bridge.not_replicated
+		order by object
+		limit 20`)
+	if err != nil {
+		return err
+	}
+	var object string
+	_, err = pgx.ForEachRow(rows, []any{&object, &m.status.NotCount}, func() error {
+		m.status.NotReplicated = append(m.status.NotReplicated, object)
+		return nil
+	})
+	if isUndefined(err) {
+		return nil // bridge init has not made it yet
+	}
+	return err
 }
 
 // addLag asks the master what the replicas have not applied.

@@ -20,9 +20,9 @@ create table if not exists bridge.position (
 ) with (fillfactor = 10);
 alter table bridge.position add column if not exists drift text[] not null default '{}'; -- of a replica that was made before
 
--- The statements that make the schema of a new replica, in order.
+-- The statements that make the schema of a new replica, in order, and what else a copy has to do at its end.
 create table if not exists bridge.copy_step (
-  phase text not null,             -- pre, keys, post
+  phase text not null,             -- pre, keys, post; refresh, validate: what waits for the end of a copy
   ordinal integer not null,
   object text not null,
   statement text not null,
