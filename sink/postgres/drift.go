@@ -21,8 +21,10 @@ import (
 // What somebody changed by hand is kept in the replica's position for whoever asks. Where
 // rows could go wrong in silence the replica stops, until it is made good.
 
-// lookEvery is how often the replica's catalogs are asked whether they have changed.
-const lookEvery = 30 * time.Second
+const (
+	lookEvery = 30 * time.Second // the server counts what is written to its catalogs: a glance
+	signEvery = 5 * time.Minute  // the catalogs themselves: a session that stays idle may not have reported to the count
+)
 
 // maxDrift bounds how many differences are kept and told.
 const maxDrift = 20
@@ -30,7 +32,10 @@ const maxDrift = 20
 // look is what was seen of the replica's schema, and of what.
 type look struct {
 	at     time.Time
-	seen   string // signature of the catalogs, and what they were compared with
+	signed time.Time
+	writes string // count of writes to the catalogs
+	with   string // what the schema was compared with
+	seen   string // signature of the catalogs
 	drift  []schema.Drift
 	told   []string // in the log
 	failed string   // why nothing was seen the last time
@@ -137,25 +142,36 @@ func (t *Target) lookAtSchema(ctx context.Context) error {
 	if !t.ahead.IsZero() {
 		at = t.ahead
 	}
+	l := &t.look
+	with := fmt.Sprint(at, t.reduced, len(t.copies) > 0)
+	writes, err := catalogWrites(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if writes != "" && writes == l.writes && with == l.with && time.Since(l.signed) < signEvery && !l.stops() {
+		return nil
+	}
 	for range 5 {
 		signature, err := catalogSignature(ctx, conn)
 		if err != nil {
 			return err
 		}
-		seen := fmt.Sprint(signature, at, t.reduced, len(t.copies) > 0)
-		if seen == t.look.seen {
-			return nil
+		if signature != l.seen || with != l.with {
+			drift, err := t.compare(ctx, conn, at)
+			if err != nil {
+				return err
+			}
+			again, err := catalogSignature(ctx, conn)
+			if err != nil {
+				return err
+			}
+			if again != signature {
+				continue
+			}
+			l.drift = drift
 		}
-		drift, err := t.compare(ctx, conn, at)
-		if err != nil {
-			return err
-		}
-		if again, err := catalogSignature(ctx, conn); err != nil {
-			return err
-		} else if again == signature {
-			t.look.seen, t.look.drift = seen, drift
-			return nil
-		}
+		l.signed, l.writes, l.with, l.seen = time.Now(), writes, with, signature
+		return nil
 	}
 	return errors.New("it changes all the time")
 }
@@ -188,8 +204,18 @@ func FindDrift(ctx context.Context, conn *pgx.Conn, want *schema.Model, early, i
 	}), nil
 }
 
-// catalogSignature is a number that changes with the user's schema. It is asked for now and then, so
-// it is cheap; it does not change when rows do, when a table is analyzed or emptied, or by
+// catalogWrites counts what is written to the catalogs, temporary tables and all. It is empty where
+// the server does not count.
+func catalogWrites(ctx context.Context, conn *pgx.Conn) (count string, err error) {
+	err = conn.QueryRow(ctx, `
+		select case when pg_catalog.current_setting('track_counts')::boolean then coalesce(pg_catalog.sum(s.n_tup_ins + s.n_tup_upd + s.n_tup_del)::text, '') else '' end
+		from pg_catalog.pg_stat_sys_tables s
+		where s.schemaname = 'pg_catalog' and s.relname not in ('pg_statistic', 'pg_statistic_ext_data', 'pg_largeobject', 'pg_largeobject_metadata')`).Scan(&count)
+	return count, err
+}
+
+// catalogSignature is a number that changes with the user's schema. It costs a look at every row of
+// the catalogs, and much less than reading the schema; it does not change when rows do, when a table is analyzed or emptied, or by
 // what the bridge does in its own schema.
 func catalogSignature(ctx context.Context, conn *pgx.Conn) (signature string, err error) {
 	err = conn.QueryRow(ctx, `
