@@ -31,12 +31,30 @@ func FindDrift(want, there *Model) []Drift {
 	}
 	for _, o := range want.Objects {
 		if p := theirs[o.key()]; p != nil && p.Aside != "" {
-			d := Difference{o.Kind, o.Schema, o.Table, o.Name, Differs, "enabled", p.Aside}
+			d := Difference{o.Kind, o.Schema, o.Table, o.Name, Differs, enabled, p.Aside}
 			list = append(list, Drift{d, true}) // what it did on the master comes in the blocks
 		}
 	}
 	return list
 }
+
+// Lasting returns the drift in objects, and columns, of which a later model says the same as the one that was found to
+// differ.
+func Lasting(drift []Drift, later *Model) []Drift {
+	objects := later.byKey()
+	says := func(d Drift) bool {
+		if d.Kind == KindColumn {
+			table := objects[key{KindTable, d.Schema, "", d.Table}]
+			return table != nil && slices.ContainsFunc(table.Relation.Columns, func(c Column) bool { return c.Name == d.Name && c.Definition == d.A })
+		}
+		o := objects[key{d.Kind, d.Schema, d.Table, d.Name}]
+		return o != nil && (o.Definition == d.A || d.A == enabled)
+	}
+	return slices.DeleteFunc(slices.Clone(drift), func(d Drift) bool { return !says(d) })
+}
+
+// enabled is what a trigger or rule is as it should be, in a difference of what it is set to fire for.
+const enabled = "enabled"
 
 // moreLabels reports whether an enum has all labels that it should have, in their order. A replica gets new ones before
 // the model that has them.

@@ -46,6 +46,36 @@ set search_path = '';`)
 	})
 }
 
+// TestLasting changes a replica by hand, and then the master.
+func TestLasting(t *testing.T) {
+	conn := connect(t, pgtest.DB(t))
+	run(t, conn, `
+create table t (a int primary key, b text, c text, d text);
+create table u (a int);
+create function touch() returns trigger language plpgsql as 'begin return new; end';
+create trigger stays before update on t for each row execute function touch();
+create trigger goes before update on t for each row execute function touch();
+create view stays as select a from t;
+create view goes as select a from t;
+create index other on t (b);`)
+	model := read(t, conn, schema.Options{})
+	var drift []schema.Drift
+	inTransaction(t, conn, `
+drop view stays, goes; drop index other; drop table u;
+alter table t drop b, alter c type int using null, drop d, enable always trigger stays, enable always trigger goes`, func() {
+		drift = schema.FindDrift(model, read(t, conn, schema.Options{}))
+	})
+	run(t, conn, `drop view goes; drop index other; create index other on t (c); alter table t drop d, alter c type varchar(3); drop trigger goes on t; alter table u add b int`)
+	var got []string
+	for _, d := range schema.Lasting(drift, read(t, conn, schema.Options{})) {
+		got = append(got, d.String())
+	}
+	wantNames(t, "lasting", got, "column b of public.t: missing on replica", "view public.stays: missing on replica", "trigger stays of public.t: differs")
+	if len(drift) != 9 {
+		t.Errorf("%d differences, want 9: %v", len(drift), drift)
+	}
+}
+
 // expressions are of all forms, among them those whose text changes when it is loaded again.
 var expressions = []string{
 	`v in ('a','b')`,

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/schema"
 )
 
@@ -78,10 +79,45 @@ func (t *Target) findDrift(ctx context.Context) error {
 	if !l.stops() {
 		return nil
 	}
+	lasting, err := t.lasting(ctx, l.drift)
+	if err != nil {
+		return err
+	}
+	lasting = slices.DeleteFunc(lasting, func(d schema.Drift) bool { return !d.Stops })
+	if len(lasting) == 0 {
+		return nil
+	}
 	t.mu.Lock()
 	next := t.position.Seq + 1
 	t.mu.Unlock()
-	return &drifted{replica: t.o.Name, seq: next, drift: slices.DeleteFunc(slices.Clone(l.drift), func(d schema.Drift) bool { return !d.Stops })}
+	return &drifted{replica: t.o.Name, seq: next, drift: lasting}
+}
+
+// lasting leaves out differences in objects of which the end of the log says something else. A
+// model can be what was no state of the master (see Looking ahead); the blocks that follow make that
+// good, and a replica that stops would not come to them.
+func (t *Target) lasting(ctx context.Context, drift []schema.Drift) ([]schema.Drift, error) {
+	if len(drift) == 0 {
+		return nil, nil
+	}
+	master, err := pgx.ConnectConfig(ctx, t.masterConfig())
+	if err != nil {
+		return nil, fmt.Errorf("connect to the master to look at its schema: %w", err)
+	}
+	defer master.Close(context.WithoutCancel(ctx))
+	_, sum, err := commitlog.Head(ctx, master)
+	if err != nil {
+		return nil, err
+	}
+	model, err := t.models.Model(ctx, sum)
+	if err != nil {
+		return nil, err
+	}
+	end, err := t.rendered(model)
+	if err != nil {
+		return nil, err
+	}
+	return schema.Lasting(drift, end.Model), nil
 }
 
 // driftLines are the differences as they are kept: those that stop the replica first.
@@ -168,7 +204,9 @@ func (t *Target) lookAtSchema(ctx context.Context) error {
 			if again != signature {
 				continue
 			}
-			l.drift = drift
+			if l.drift, err = t.lasting(ctx, drift); err != nil {
+				return err
+			}
 		}
 		l.signed, l.writes, l.with, l.seen = time.Now(), writes, with, signature
 		return nil
