@@ -233,7 +233,7 @@ func (c *comparing) schema(ctx context.Context) (missing map[string]bool, err er
 		default:
 			f := CheckFinding{Object: name.String(), What: string(d.What)}
 			if d.What == schema.Differs {
-				f.OnMaster, f.OnReplica = apart(d.A, d.B)
+				f.OnMaster, f.OnReplica = d.Apart()
 			} else if d.Kind == schema.KindTable {
 				missing[d.Schema+"."+d.Name] = true
 			} else if d.Kind == schema.KindColumn {
@@ -346,28 +346,4 @@ func without(list []string, out func(string) bool) (kept []string) {
 		}
 	}
 	return kept
-}
-
-// apart shows two definitions from shortly before they begin to differ, each on a line.
-func apart(a, b string) (string, string) {
-	x, y := []rune(strings.Join(strings.Fields(a), " ")), []rune(strings.Join(strings.Fields(b), " "))
-	const shown, before = 120, 30
-	from := 0
-	for from < len(x) && from < len(y) && x[from] == y[from] {
-		from++
-	}
-	if from = max(from-before, 0); len(x) <= shown && len(y) <= shown {
-		from = 0
-	}
-	cut := func(r []rune) string {
-		s := string(r[from:min(len(r), from+shown)])
-		if from > 0 {
-			s = "…" + s
-		}
-		if len(r) > from+shown {
-			s += "…"
-		}
-		return s
-	}
-	return cut(x), cut(y)
 }

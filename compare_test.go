@@ -1,7 +1,6 @@
 package pgbridge
 
 import (
-	"strings"
 	"testing"
 	"time"
 
@@ -27,17 +26,6 @@ func TestFindingsOnALine(t *testing.T) {
 		if got := row.f.String(); got != row.want {
 			t.Errorf("got  %s\nwant %s", got, row.want)
 		}
-	}
-}
-
-func TestDefinitionsAreShownWhereTheyDiffer(t *testing.T) {
-	a, b := apart("create  view\n v", "create view w")
-	if a != "create view v" || b != "create view w" {
-		t.Errorf("got %q, %q", a, b)
-	}
-	a, b = apart(strings.Repeat("x", 200)+"1", strings.Repeat("x", 200)+"2"+strings.Repeat("y", 200))
-	if a != "…"+strings.Repeat("x", 30)+"1" || b != "…"+strings.Repeat("x", 30)+"2"+strings.Repeat("y", 89)+"…" {
-		t.Errorf("got %q, %q", a, b)
 	}
 }
 

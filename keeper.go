@@ -27,9 +27,10 @@ type keeper struct {
 
 const (
 	keepEvery    = 10 * time.Second
-	captureEvery = time.Second // replicas may wait for it
-	lookEvery    = time.Hour   // for what changes without event triggers
-	restFor      = 20          // times as long as a look took
+	captureEvery = time.Second      // replicas may wait for it
+	lookEvery    = time.Hour        // for what changes without event triggers
+	restFor      = 20               // times as long as a look took
+	noteEvery    = 10 * time.Minute // for what is not replicated and no model tells of
 )
 
 func (k *keeper) run(ctx context.Context) error {
@@ -54,6 +55,7 @@ func (k *keeper) once(ctx context.Context) error {
 		return err
 	}
 	watch := schemaWatch{log: k.log, triggers: triggers}
+	var notes notes
 	for {
 		if err := watch.look(ctx, conn); err != nil && conn.IsClosed() {
 			return err
@@ -64,6 +66,11 @@ func (k *keeper) once(ctx context.Context) error {
 			return err
 		} else if len(tables) > 0 {
 			k.log.Info("tables are published", "tables", tables)
+		}
+		if err := k.note(ctx, conn, &notes); err != nil && conn.IsClosed() {
+			return err
+		} else if err != nil {
+			k.log.Debug("what is not replicated can not be noted now", "reason", err)
 		}
 		keep, err := k.keep(ctx, conn)
 		if err != nil {
@@ -138,6 +145,32 @@ func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) error {
 	}
 	w.log.Info("the log does not know what became of some objects: they are captured", "objects", len(missing))
 	return master.Recapture(ctx, conn, missing)
+}
+
+// notes is of when and of which model it was noted what is not replicated.
+type notes struct {
+	at    time.Time
+	model change.Checksum
+}
+
+// note sees to it that bridge status can say what is not replicated.
+func (k *keeper) note(ctx context.Context, conn *pgx.Conn, last *notes) error {
+	_, sum, err := commitlog.Head(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if sum == last.model && time.Since(last.at) < noteEvery {
+		return nil
+	}
+	model, err := commitlog.LoadModel(ctx, conn, sum, nil)
+	if err != nil {
+		return err
+	}
+	if err := master.NoteNotReplicated(ctx, conn, model, k.config.Master.Tables.Match); err != nil {
+		return err
+	}
+	last.at, last.model = time.Now(), sum
+	return nil
 }
 
 // keep is the first block that is still wanted. Replicas that are configured but have

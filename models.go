@@ -1,10 +1,10 @@
 package pgbridge
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +14,7 @@ import (
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/schema"
+	"github.com/pgbridge/pgbridge/sink/postgres"
 )
 
 // SchemaAt is the schema that a model of the log describes.
@@ -22,7 +23,8 @@ type SchemaAt struct {
 	Sum   change.Checksum // of the model
 	Model *schema.Model
 
-	model *change.Model
+	model  *change.Model
+	target int // the major version of the server that it is rendered for; 0: that of the master
 }
 
 // ErrNoModel says that the log has no model as it was asked for.
@@ -97,27 +99,67 @@ func (b *Bridge) render(ctx context.Context, conn *pgx.Conn, s *SchemaAt, near *
 	for _, e := range s.model.Entries() {
 		catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
 	}
-	s.Model, err = schema.FromCatalog(catalog, schema.Options{Table: b.Config.Master.Tables.Match})
+	s.Model, err = schema.FromCatalog(catalog, schema.Options{Table: b.Config.Master.Tables.Match, Target: s.target})
 	return err
 }
 
-// SchemaOnReplica compares what a replica has in its database with the model at its
-// position; the replica's own objects are no difference.
-func (b *Bridge) SchemaOnReplica(ctx context.Context, replica string) ([]schema.Difference, error) {
+// SchemaOnReplica compares what a replica has in its database with the model that it
+// is at: what was changed by hand. The replica's own objects are no difference.
+func (b *Bridge) SchemaOnReplica(ctx context.Context, replica string) ([]schema.Drift, error) {
 	conn, err := b.Connect(ctx, replica)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	at, err := b.schemaAt(ctx, conn, "")
-	if err != nil {
-		return nil, err
+	for look := 1; ; look++ {
+		before, err := replicaSchema(ctx, conn, replica)
+		if err != nil {
+			return nil, err
+		}
+		from := conn
+		if before.ahead { // the replica's log will have that model later
+			if from, err = b.Connect(ctx, ""); err != nil {
+				return nil, err
+			}
+			defer from.Close(context.WithoutCancel(ctx))
+		}
+		at := &SchemaAt{Sum: before.model, target: before.version}
+		if err := b.render(ctx, from, at, nil); err != nil {
+			return nil, err
+		}
+		drift, err := postgres.FindDrift(ctx, conn, at.Model, before.early, before.incomplete)
+		after, againErr := replicaSchema(ctx, conn, replica)
+		switch {
+		case againErr != nil:
+			return nil, againErr
+		case err == nil && before == after:
+			return drift, nil
+		case look == 5 || ctx.Err() != nil:
+			return nil, fmt.Errorf("replica %s: %w", replica, cmp.Or(err, errors.New("the schema changes all the time")))
+		}
 	}
-	there, err := schema.Read(ctx, conn, schema.Options{})
-	if err != nil {
-		return nil, fmt.Errorf("replica %s: %w", replica, err)
+}
+
+// schemaState is what a replica's schema should be.
+type schemaState struct {
+	model                    change.Checksum
+	version                  int // of the server
+	ahead, early, incomplete bool
+}
+
+func replicaSchema(ctx context.Context, conn *pgx.Conn, replica string) (s schemaState, err error) {
+	var sum []byte
+	err = conn.QueryRow(ctx, `
+		select coalesce(ahead, model), ahead is not null, current_setting('server_version_num')::int / 10000, reduced, exists (select from bridge.copy_table)
+		from bridge.position`).Scan(&sum, &s.ahead, &s.version, &s.early, &s.incomplete)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return s, fmt.Errorf("replica %s has no log yet: bridge run copies it first", replica)
 	}
-	return slices.DeleteFunc(schema.Diff(at.Model, there), func(d schema.Difference) bool { return d.What == schema.OnlyOnReplica }), nil
+	if err != nil {
+		return s, logError(replica, err)
+	}
+	s.model, err = change.ParseChecksum(sum)
+	return s, err
 }
 
 // SchemaAhead is the plan from the schema that a replica is at to that of the master's log.

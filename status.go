@@ -31,7 +31,9 @@ type MasterStatus struct {
 	Epoch         int32      `json:"epoch"`
 	Head          Head       `json:"head"`
 	Log           LogStatus  `json:"log"`
-	Error         string     `json:"error"` // why the rest is not known; empty when all is
+	NotReplicated []string   `json:"not_replicated"`       // what of the schema replicas can not have; the first 20
+	NotCount      int64      `json:"not_replicated_count"` // how many there are
+	Error         string     `json:"error"`                // why the rest is not known; empty when all is
 }
 
 // SlotStatus is the replication slot. Active says that a tap reads it.
@@ -71,6 +73,7 @@ type ReplicaStatus struct {
 	Model     change.Checksum `json:"model"`
 	Lag       Lag             `json:"lag"`
 	Copy      *CopyStatus     `json:"copy,omitempty"` // while it is copied
+	Drift     []string        `json:"drift"`          // what was changed by hand in its schema; the first 20 differences
 	Error     string          `json:"error"`
 }
 
@@ -133,7 +136,8 @@ func (b *Bridge) Status(ctx context.Context) *Status {
 	for i, r := range b.Config.Replicas {
 		p := &seen[i]
 		told, known := master.told[r.Name]
-		out := ReplicaStatus{Name: r.Name, Kind: "postgres", Zone: r.Zone, Reachable: p.err == nil, Position: p.position, Model: p.model, Copy: p.copy}
+		out := ReplicaStatus{Name: r.Name, Kind: "postgres", Zone: r.Zone, Reachable: p.err == nil, Position: p.position, Model: p.model, Copy: p.copy,
+			Drift: append([]string{}, p.drift...)}
 		if !p.installed && known {
 			out.Position = told.position
 		}
@@ -183,7 +187,7 @@ func closeSoon(conn *pgx.Conn) {
 func (b *Bridge) probeMaster(ctx context.Context) (m masterProbe) {
 	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
-	m.status.Slot.Name = b.Config.Master.Slot
+	m.status.Slot.Name, m.status.NotReplicated = b.Config.Master.Slot, []string{}
 	conn, err := b.Connect(ctx, "")
 	if err == nil {
 		m.conn, m.status.Reachable = conn, true
@@ -225,6 +229,9 @@ func (m *masterProbe) read(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := m.readNotReplicated(ctx); err != nil {
+		return err
+	}
 	if s.Log.OldestSeq > 0 {
 		s.Log.Blocks = max(s.Head.Seq-s.Log.OldestSeq+1, 0)
 	}
@@ -246,6 +253,27 @@ func (m *masterProbe) read(ctx context.Context) error {
 		m.told[name] = t
 	}
 	return rows.Err()
+}
+
+// readNotReplicated reads what the keeper has noted.
+func (m *masterProbe) readNotReplicated(ctx context.Context) error {
+	rows, err := m.conn.Query(ctx, `
+		select object, count(*) over ()
+		from bridge.not_replicated
+		order by object
+		limit 20`)
+	if err != nil {
+		return err
+	}
+	var object string
+	_, err = pgx.ForEachRow(rows, []any{&object, &m.status.NotCount}, func() error {
+		m.status.NotReplicated = append(m.status.NotReplicated, object)
+		return nil
+	})
+	if isUndefined(err) {
+		return nil // bridge init has not made it yet
+	}
+	return err
 }
 
 // addLag asks the master what the replicas have not applied.
@@ -291,7 +319,8 @@ type replicaProbe struct {
 	model     change.Checksum
 	state     string // of bridge.position
 	problem   string // of bridge.position
-	applying  bool   // a bridge applies to it
+	drift     []string
+	applying  bool // a bridge applies to it
 	copy      *CopyStatus
 }
 
@@ -330,8 +359,11 @@ func (p *replicaProbe) read(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	var sum, model []byte
-	err = conn.QueryRow(ctx, `select epoch, seq, commit_lsn::text, checksum, model, state, error from bridge.position`).
-		Scan(&p.position.Epoch, &p.position.Seq, &p.position.LSN, &sum, &model, &p.state, &p.problem)
+	// A replica that no newer bridge has applied to has no column for drift.
+	err = conn.QueryRow(ctx, `
+		select epoch, seq, commit_lsn::text, checksum, model, state, error, array(select jsonb_array_elements_text(to_jsonb(p) -> 'drift'))
+		from bridge.position p`).
+		Scan(&p.position.Epoch, &p.position.Seq, &p.position.LSN, &sum, &model, &p.state, &p.problem, &p.drift)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}

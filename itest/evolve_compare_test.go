@@ -31,6 +31,13 @@ func (w *world) sameSchema() {
 		for _, d := range w.schemaDifferences(w.t, i, true) {
 			w.t.Errorf("replica %d: %s", i+1, d)
 		}
+		drift, err := w.bridge().SchemaOnReplica(w.t.Context(), w.config.Replicas[i].Name)
+		if err != nil {
+			w.t.Errorf("replica %d: look for drift: %v", i+1, err)
+		}
+		for _, d := range drift {
+			w.t.Errorf("replica %d: said to be changed by hand: %s", i+1, d.Explain())
+		}
 	}
 	if w.t.Failed() {
 		w.t.FailNow()

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/pgbridge/pgbridge/schema"
 )
 
 // candidate is a table that matches the patterns, or would if it could be replicated.
@@ -204,20 +206,57 @@ func (d *doctor) checkNotReplicated(ctx context.Context) ([]Finding, error) {
 			list = append(list, Finding{Severity: OK, Detail: kind.what + those(tables)})
 		}
 	}
-	var sequences, objects int64
+	var sequences int64
 	err := d.tx.QueryRow(ctx, `
-		select (select count(*) from pg_class where relkind = 'S' and relpersistence <> 't' and oid >= 16384 and relnamespace is distinct from to_regnamespace('bridge')),
-			(select count(*) from pg_largeobject_metadata)`).Scan(&sequences, &objects)
+		select count(*) from pg_class where relkind = 'S' and relpersistence <> 't' and oid >= 16384 and relnamespace is distinct from to_regnamespace('bridge')`).Scan(&sequences)
 	if err != nil {
 		return nil, err
 	}
 	if sequences > 0 {
 		list = append(list, Finding{Severity: OK, Detail: fmt.Sprintf("values of %d sequences", sequences)})
 	}
-	if objects > 0 {
-		list = append(list, Finding{Severity: Warning, Detail: fmt.Sprintf("%d large objects", objects), Remedy: "keep them in bytea columns"})
+	m := newMatcher(d.o)
+	model, err := schema.Read(ctx, d.conn, schema.Options{Table: m.match})
+	if err != nil {
+		return nil, err
+	}
+	for _, objects := range byKind(model.NotCovered) {
+		f := Finding{Severity: Warning, Detail: enumerated(objects), Remedy: "make them on the replicas by hand where they are needed"}
+		if strings.HasSuffix(f.Detail, " large objects") {
+			f.Remedy = "keep them in bytea columns"
+		}
+		list = append(list, f)
+	}
+	if len(model.LeftOut) > 0 {
+		list = append(list, Finding{Severity: Warning, Detail: enumerated(model.LeftOut), Remedy: "include what they need, or make them on the replicas by hand"})
 	}
 	return list, nil
+}
+
+// byKind puts objects together whose names begin alike: "foreign table a", "foreign table b". They are sorted.
+func byKind(objects []string) [][]string {
+	kind := func(s string) string {
+		s, _, _ = strings.Cut(s, " for ") // of a transform or user mapping
+		return s[:max(strings.LastIndexByte(s, ' '), 0)]
+	}
+	var list [][]string
+	for i, o := range objects {
+		if i > 0 && kind(o) == kind(objects[i-1]) {
+			list[len(list)-1] = append(list[len(list)-1], o)
+		} else {
+			list = append(list, []string{o})
+		}
+	}
+	return list
+}
+
+// enumerated names some objects, and counts the others.
+func enumerated(objects []string) string {
+	const shown = 10
+	if more := len(objects) - shown; more > 0 {
+		return strings.Join(objects[:shown], ", ") + fmt.Sprintf(", and %d more", more)
+	}
+	return strings.Join(objects, ", ")
 }
 
 // size writes bytes as PostgreSQL's settings do.

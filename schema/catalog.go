@@ -289,7 +289,7 @@ func query[T any](ctx context.Context, conn *pgx.Conn, sql string, to pgx.RowToF
 }
 
 // FromCatalog renders the model that Read would have returned when the catalogs were as the image has them, but for the
-// planner's estimates, which are -1, and for what is not in an image: event triggers and large objects.
+// planner's estimates, which are -1, and for what is not in an image (NotInImage).
 func FromCatalog(c Catalog, opt Options) (*Model, error) { return new(Renderer).Model(c, opt) }
 
 // Renderer renders models of a catalog again and again. It keeps what it has parsed of the last image, so that an entry

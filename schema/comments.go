@@ -124,9 +124,33 @@ func (r *reader) addNotCovered() {
 	slices.Sort(r.notCovered)
 }
 
-// readNotInImage names what is not covered either, and no image can tell of, because no event tells of its making.
+// readNotInImage adds what NotInImage names.
 func readNotInImage(ctx context.Context, conn *pgx.Conn, m *Model) error {
-	names, err := query(ctx, conn, `
+	names, err := NotInImage(ctx, conn)
+	m.NotCovered = append(m.NotCovered, names...)
+	slices.Sort(m.NotCovered)
+	return err
+}
+
+// NotInImage names what is not covered either, and an image does not tell of: no event tells of its making, or it is no
+// matter of the schema. What is the bridge's own is left out.
+func NotInImage(ctx context.Context, conn *pgx.Conn) ([]string, error) {
+	var installed bool
+	var publication string
+	err := conn.QueryRow(ctx, `
+select exists (
+	select
+	from pg_catalog.pg_class c
+	join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+	where n.nspname = 'bridge' and c.relname = 'setting'
+		and pg_catalog.has_schema_privilege(n.oid, 'usage') and pg_catalog.has_table_privilege(c.oid, 'select'))`, pgx.QueryExecModeExec).Scan(&installed)
+	if err == nil && installed {
+		err = conn.QueryRow(ctx, `select coalesce((select s.publication::text from bridge.setting s), '')`, pgx.QueryExecModeExec).Scan(&publication)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return query(ctx, conn, `
 select 'event trigger ' || pg_catalog.quote_ident(e.evtname) as name
 from pg_catalog.pg_event_trigger e
 join pg_catalog.pg_proc p on p.oid = e.evtfoid
@@ -134,11 +158,24 @@ join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 where n.nspname <> 'bridge'
 	and not exists (select from pg_catalog.pg_depend d where d.classid = 3466 and d.objid = e.oid and d.deptype = 'e')
 union all
+select 'user mapping for ' || pg_catalog.quote_ident(u.usename) || ' on server ' || pg_catalog.quote_ident(u.srvname)
+from pg_catalog.pg_user_mappings u
+union all
+select 'publication ' || pg_catalog.quote_ident(p.pubname)
+from pg_catalog.pg_publication p
+where p.pubname <> `+literal(publication)+`
+union all
+select 'subscription ' || pg_catalog.quote_ident(s.subname)
+from pg_catalog.pg_subscription s
+where s.subdbid = (select d.oid from pg_catalog.pg_database d where d.datname = pg_catalog.current_database())
+union all
 select count(*) || ' large objects'
 from pg_catalog.pg_largeobject_metadata
 having count(*) > 0
+union all
+select count(*) || ' security labels'
+from pg_catalog.pg_seclabel l
+where l.objoid >= 16384
+having count(*) > 0
 order by 1`, pgx.RowTo[string])
-	m.NotCovered = append(m.NotCovered, names...)
-	slices.Sort(m.NotCovered)
-	return err
 }

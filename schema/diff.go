@@ -31,9 +31,49 @@ func (d Difference) String() string {
 	return o.String() + ": " + string(d.What)
 }
 
+// Explain tells the difference in one line, with the definitions from where they begin to differ.
+func (d Difference) Explain() string {
+	if d.What != Differs {
+		return d.String()
+	}
+	if d.Kind == KindTable { // columns are differences of their own
+		d.A, _, _ = strings.Cut(d.A, "\n")
+		if d.B, _, _ = strings.Cut(d.B, "\n"); d.A == d.B {
+			return d.String() + " in the order of its columns"
+		}
+	}
+	a, b := d.Apart()
+	return d.String() + ": master " + a + ", replica " + b
+}
+
+// Apart shows the two definitions from shortly before they begin to differ, each on a line.
+func (d Difference) Apart() (a, b string) {
+	x, y := []rune(strings.Join(strings.Fields(d.A), " ")), []rune(strings.Join(strings.Fields(d.B), " "))
+	const shown, before = 120, 30
+	from := 0
+	for from < len(x) && from < len(y) && x[from] == y[from] {
+		from++
+	}
+	if from = max(from-before, 0); len(x) <= shown && len(y) <= shown {
+		from = 0
+	}
+	cut := func(r []rune) string {
+		s := string(r[from:min(len(r), from+shown)])
+		if from > 0 {
+			s = "…" + s
+		}
+		if len(r) > from+shown {
+			s += "…"
+		}
+		return s
+	}
+	return cut(x), cut(y)
+}
+
 // Diff returns what has to change in b to make it like a; nil when nothing has to. The models may come from different
 // major versions; then the text of views and rules, which each version writes in its own way, is compared without
-// qualifiers, parentheses and spaces. What belongs to a table that is missing is not listed beside it.
+// qualifiers, parentheses and spaces. A text that PostgreSQL writes differently after it was loaded again is no difference.
+// What belongs to a table that is missing is not listed beside it.
 // A replica identity set for the replication's sake comes as KindReplicaIdentity, for the caller to filter.
 func Diff(a, b *Model) []Difference {
 	loose := a.Version/10000 != b.Version/10000
@@ -43,7 +83,7 @@ func Diff(a, b *Model) []Difference {
 		p := theirs[o.key()]
 		switch {
 		case o.Definition == "":
-		case p != nil && (p.Definition == o.Definition || loose && looseText(o) == looseText(p)):
+		case p != nil && (sameDefinition(o, p) || loose && looseText(o) == looseText(p)):
 		case p != nil && o.Relation != nil && p.Relation != nil:
 			list = append(list, diffTable(o, p)...)
 		case p != nil:
@@ -104,7 +144,7 @@ func diffTable(a, b *Object) []Difference {
 		switch {
 		case !ok:
 			differs(c.Name, MissingOnReplica, c.Definition, "")
-		case c.Definition != other.Definition:
+		case !sameText(c.Definition, other.Definition):
 			differs(c.Name, Differs, c.Definition, other.Definition)
 		}
 		delete(theirs, c.Name)
@@ -115,7 +155,7 @@ func diffTable(a, b *Object) []Difference {
 		}
 	}
 	// What differs besides single columns is the table itself, or the order of its columns.
-	if len(list) == 0 || a.Relation.head != b.Relation.head {
+	if len(list) == 0 || !sameText(a.Relation.head, b.Relation.head) {
 		list = append(list, Difference{a.Kind, a.Schema, "", a.Name, Differs, a.Definition, b.Definition})
 	}
 	return list
@@ -129,7 +169,7 @@ var (
 
 // looseText returns the part of a definition on which all major versions agree. They quote different keywords.
 func looseText(o *Object) string {
-	text := needlessQuotes.ReplaceAllString(o.Definition, "$1")
+	text := needlessQuotes.ReplaceAllString(settled(o.Definition), "$1")
 	switch o.Kind {
 	case KindSequence:
 		return strings.TrimPrefix(text, "unlogged ") // of an unlogged table; before 15 there was none

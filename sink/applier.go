@@ -30,8 +30,8 @@ type Target interface {
 	// the other as the master made them, so that the error can name the one that fails.
 	Apply(ctx context.Context, w *Window, models Models, inOrder bool) error
 
-	// Maintain does what is to be done between windows: tables that are to be copied
-	// again, the end of a copy. It is called before the first window and every few seconds.
+	// Maintain does what is to be done between windows: a look at the replica's schema, tables
+	// that are to be copied again, the end of a copy. It is called before the first window and every few seconds.
 	Maintain(ctx context.Context, models Models) error
 
 	// Stopped keeps the reason why the replica stands still, for whoever asks; none means

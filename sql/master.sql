@@ -56,6 +56,12 @@ create table if not exists bridge.pending_table (
   since timestamptz not null default pg_catalog.now()
 );
 
+-- What of the schema replicas can not have, and what is left out because it needs that. The bridge
+-- keeps it, so that status need not look for it.
+create table if not exists bridge.not_replicated (
+  object text primary key
+);
+
 -- Patterns are schema.table with * and ?; "*" is every table, a name without a dot is in public.
 -- SQL bodies are bound to their operators here and now, whatever the caller's search_path.
 create or replace function bridge.like_pattern(pattern text) returns text

@@ -15,12 +15,14 @@ create table if not exists bridge.position (
   ahead bytea,                     -- the model that the schema is at already, while the stream has not come there
   reduced boolean not null default false, -- what a new replica gets last (indexes, foreign keys, triggers) is not made yet
   error text not null default '',  -- why the replica stands still
-  error_at timestamptz
+  error_at timestamptz,
+  drift text[] not null default '{}' -- what was changed by hand in the schema
 ) with (fillfactor = 10);
+alter table bridge.position add column if not exists drift text[] not null default '{}'; -- of a replica that was made before
 
--- The statements that make the schema of a new replica, in order.
+-- The statements that make the schema of a new replica, in order, and what else a copy has to do at its end.
 create table if not exists bridge.copy_step (
-  phase text not null,             -- pre, keys, post
+  phase text not null,             -- pre, keys, post; refresh, validate: what waits for the end of a copy
   ordinal integer not null,
   object text not null,
   statement text not null,

@@ -148,7 +148,7 @@ func (a *app) schemaDiffCommand() *cobra.Command {
 		}
 		lines := make([]string, len(differences))
 		for i, d := range differences {
-			lines[i] = d.String()
+			lines[i] = d.Explain()
 		}
 		return a.printDifferences(lines)
 	}

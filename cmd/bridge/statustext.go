@@ -10,6 +10,9 @@ import (
 	"github.com/pgbridge/pgbridge"
 )
 
+// maxNotReplicated is how much of what is not replicated is named.
+const maxNotReplicated = 5
+
 // statusText is a status for people.
 func statusText(s *pgbridge.Status, now time.Time) []byte {
 	var b bytes.Buffer
@@ -31,6 +34,14 @@ func statusText(s *pgbridge.Status, now time.Time) []byte {
 		if m.Epoch > 0 {
 			fmt.Fprintf(&b, "head      %s\n", headText(m, now))
 			fmt.Fprintf(&b, "log       %s\n", logText(m))
+		}
+		for i, object := range m.NotReplicated {
+			head := "not replicated:"
+			if i == maxNotReplicated {
+				fmt.Fprintf(&b, "%s %d more, see bridge doctor\n", head, m.NotCount-maxNotReplicated)
+				break
+			}
+			fmt.Fprintf(&b, "%s %s\n", head, oneLine(object))
 		}
 		if m.Error != "" {
 			fmt.Fprintf(&b, "error     %s\n", oneLine(m.Error))
@@ -60,6 +71,9 @@ func statusText(s *pgbridge.Status, now time.Time) []byte {
 		}
 		if r.Error != "" {
 			fmt.Fprintf(&b, "%s: %s\n", r.Name, oneLine(r.Error))
+		}
+		for _, d := range r.Drift {
+			fmt.Fprintf(&b, "%s: changed by hand: %s\n", r.Name, oneLine(d))
 		}
 	}
 	return b.Bytes()
@@ -114,6 +128,9 @@ func statusLine(s *pgbridge.Status, now time.Time) []byte {
 		}
 		if r.Lag.Blocks != nil && r.Lag.Seconds != nil {
 			part += fmt.Sprintf(" behind %d (%s)", *r.Lag.Blocks, age(time.Duration(*r.Lag.Seconds*float64(time.Second))))
+		}
+		if len(r.Drift) > 0 {
+			part += " changed by hand"
 		}
 		if r.Error != "" {
 			part += ": " + shorten(oneLine(r.Error), 120)

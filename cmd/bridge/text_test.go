@@ -50,10 +50,13 @@ func someStatus(now time.Time) *pgbridge.Status {
 			Slot: pgbridge.SlotStatus{Name: "bridge", Active: true, WALStatus: "reserved", RetainedBytes: 4096},
 			Head: pgbridge.Head{Seq: 12345, LSN: 0x1A2B3C4, CommitTime: ptr(now.Add(-3 * time.Second))},
 			Log:  pgbridge.LogStatus{Blocks: 12345, Bytes: 5 << 20, OldestSeq: 1},
+
+			NotReplicated: []string{"language a", "server b", "server c", "server d", "server e", "server f"}, NotCount: 30,
 		},
 		Replicas: []pgbridge.ReplicaStatus{
 			{Name: "eu", Kind: "postgres", Reachable: true, State: "streaming", Position: change.Position{Epoch: 1, Seq: 12340},
-				Lag: pgbridge.Lag{Blocks: ptr(int64(5)), Bytes: ptr(int64(2048)), Seconds: ptr(0.25)}},
+				Lag:   pgbridge.Lag{Blocks: ptr(int64(5)), Bytes: ptr(int64(2048)), Seconds: ptr(0.25)},
+				Drift: []string{"index i of public.t: missing on replica", "comment on table public.t: differs: master a, replica\n\tb"}},
 			{Name: "us", Kind: "postgres", State: "unreachable", Error: "connect to replica us:\n\tno route"},
 			{Name: "new", Kind: "postgres", Reachable: true, State: "copying", Position: change.Position{Epoch: 1, Seq: 12000},
 				Lag:  pgbridge.Lag{Blocks: ptr(int64(345)), Bytes: ptr(int64(9)), Seconds: ptr(61.0)},
@@ -69,11 +72,19 @@ func TestStatusText(t *testing.T) {
 slot      bridge: active, WAL reserved, 4.0 KiB retained
 head      block 12,345 at 0/1A2B3C4, epoch 1, committed 3.0s ago
 log       12,345 blocks from 1 on, 5.0 MiB
+not replicated: language a
+not replicated: server b
+not replicated: server c
+not replicated: server d
+not replicated: server e
+not replicated: 25 more, see bridge doctor
 
 REPLICA  STATE        BLOCK   BEHIND  BYTES    AGE
 eu       streaming    12,340  5       2.0 KiB  250ms
 us       unreachable  -       -       -        -
 new      copying      12,000  345     9 B      1m1s
+eu: changed by hand: index i of public.t: missing on replica
+eu: changed by hand: comment on table public.t: differs: master a, replica b
 us: connect to replica us: no route
 new: copied 400 of about 1,000 rows of 3 tables
 `
@@ -81,7 +92,7 @@ new: copied 400 of about 1,000 rows of 3 tables
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 	}
 	line := string(statusLine(someStatus(now), now))
-	want = "2030-01-02T03:04:05Z | master block 12345 | eu streaming block 12340 behind 5 (250ms) | " +
+	want = "2030-01-02T03:04:05Z | master block 12345 | eu streaming block 12340 behind 5 (250ms) changed by hand | " +
 		"us unreachable: connect to replica us: no route | new copying block 12000 behind 345 (1m1s)\n"
 	if line != want {
 		t.Errorf("got  %s\nwant %s", line, want)
@@ -110,7 +121,7 @@ func TestStatusJSONHasTheKeysOfTheContract(t *testing.T) {
 		master.log.blocks master.log.bytes master.log.oldest_seq
 		replica.name replica.kind replica.reachable replica.state replica.position.epoch replica.position.seq
 		replica.position.commit_lsn replica.position.checksum replica.model replica.lag.blocks replica.lag.bytes
-		replica.lag.seconds replica.error router.clients router.reads router.waits router.fallbacks`) {
+		replica.lag.seconds replica.error replica.drift master.not_replicated master.not_replicated_count router.clients router.reads router.waits router.fallbacks`) {
 		var at any = s
 		for key := range strings.SplitSeq(path, ".") {
 			object, ok := at.(map[string]any)

@@ -29,6 +29,9 @@ import (
 // the log does not hold), and ends a copy that the stream has passed. See sink.Target.
 func (t *Target) Maintain(ctx context.Context, models sink.Models) error {
 	t.models = models
+	if err := t.findDrift(ctx); err != nil {
+		return err
+	}
 	var wanted bool
 	if err := t.conn.QueryRow(ctx, `select exists (select from bridge.copy_table where state = 'wanted')`).Scan(&wanted); err != nil {
 		return t.wrap("look for tables to copy again", err)

@@ -174,10 +174,20 @@ func (r *run) execute(seq int64, plan schema.Steps, to *change.Model, refuse fun
 			if again := r.postpone(err); again != nil {
 				return again
 			}
-			return refuse(s.Object.String(), err.Error()+": "+s.SQL)
+			return refuse(s.Object.String(), detailed(err)+": "+s.SQL)
 		}
 	}
 	return nil
+}
+
+// detailed is an error with what the server says of its objects: a view that stands in the way is
+// named there.
+func detailed(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) && pg.Detail != "" {
+		return err.Error() + ": " + strings.ReplaceAll(pg.Detail, "\n", ", ")
+	}
+	return err.Error()
 }
 
 // Looking ahead
@@ -579,6 +589,14 @@ func (r *run) distrust(table string) error {
 		if _, err := t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return t.wrap("suspend constraint "+k.Name+" of "+k.Table, err)
 		}
+		// The model tells of the master's; that one of the replica's own was valid has to be noted.
+		if _, err := t.conn.Exec(r.ctx, `
+			insert into bridge.copy_step (phase, ordinal, object, statement)
+			select 'validate', (select coalesce(max(s.ordinal), 0) + 1 from bridge.copy_step s where s.phase = 'validate'), k.oid::text, ''
+			from pg_catalog.pg_constraint k
+			where k.conrelid = $1::pg_catalog.regclass and pg_catalog.quote_ident(k.conname) = $2`, k.Table, k.Name); err != nil {
+			return t.wrap("suspend constraint "+k.Name+" of "+k.Table, err)
+		}
 	}
 	return nil
 }
@@ -586,7 +604,7 @@ func (r *run) distrust(table string) error {
 // validate checks the foreign keys that were made before the rows were complete.
 func (t *Target) validate(ctx context.Context, m *schema.Model) error {
 	rows, err := t.conn.Query(ctx, `
-		select n.nspname, c.relname, k.conname
+		select n.nspname, c.relname, k.conname, exists (select from bridge.copy_step s where s.phase = 'validate' and s.object = k.oid::text)
 		from pg_catalog.pg_constraint k
 		join pg_catalog.pg_class c on c.oid = k.conrelid
 		join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -594,20 +612,29 @@ func (t *Target) validate(ctx context.Context, m *schema.Model) error {
 	if err != nil {
 		return t.wrap("look for constraints to validate", err)
 	}
-	type constraint struct{ Schema, Table, Name string }
+	type constraint struct {
+		Schema, Table, Name string
+		Noted               bool
+	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[constraint])
 	if err != nil {
 		return t.wrap("look for constraints to validate", err)
 	}
 	for _, k := range list {
-		valid := slices.ContainsFunc(m.Objects, func(o *schema.Object) bool {
-			return o.Kind == schema.KindForeignKey && o.Schema == k.Schema && o.Table == k.Table && o.Name == k.Name &&
-				!strings.HasSuffix(strings.ToLower(o.Definition), "not valid")
+		i := slices.IndexFunc(m.Objects, func(o *schema.Object) bool {
+			return o.Kind == schema.KindForeignKey && o.Schema == k.Schema && o.Table == k.Table && o.Name == k.Name
 		})
-		if !valid {
-			continue // it is not valid on the master, or the replica's own
+		own := i < 0
+		if own && !k.Noted || !own && strings.HasSuffix(strings.ToLower(m.Objects[i].Definition), "not valid") {
+			continue // it was not valid
 		}
-		if _, err := t.conn.Exec(ctx, "alter table "+schema.Quote(k.Schema, k.Table)+" validate constraint "+schema.Quote(k.Name)); err != nil {
+		_, err := t.conn.Exec(ctx, "alter table "+schema.Quote(k.Schema, k.Table)+" validate constraint "+schema.Quote(k.Name))
+		var pg *pgconn.PgError
+		if own && errors.As(err, &pg) && pg.Code[:2] == "23" {
+			t.o.Log.Warn("a foreign key of the replica's own is not valid any more", "replica", t.o.Name, "table", schema.Quote(k.Schema, k.Table), "constraint", k.Name, "reason", err)
+			continue
+		}
+		if err != nil {
 			return t.wrap("validate constraint "+k.Name+" of "+schema.Quote(k.Schema, k.Table), err)
 		}
 	}

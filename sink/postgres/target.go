@@ -58,6 +58,7 @@ type Target struct {
 	schemas  map[*change.Model]*rendered // the last ones that were needed
 	done     map[change.Checksum]bool    // models for which goAhead was called
 	settling map[uint32]uint64           // by OID: transactions below this xid may have written before the table was published
+	look     look                        // stays when the target is closed
 
 	mu         sync.Mutex // guards what follows
 	side       *pgx.Conn  // for Durable and Trim
@@ -192,7 +193,8 @@ func (t *Target) take(ctx context.Context) (mine bool, err error) {
 // install makes the bridge's own tables on the replica.
 func (t *Target) install(ctx context.Context) error {
 	var there bool
-	if err := t.conn.QueryRow(ctx, `select pg_catalog.to_regclass('bridge.copy_chunk') is not null`).Scan(&there); err != nil {
+	if err := t.conn.QueryRow(ctx, `
+		select exists (select from pg_catalog.pg_attribute where attrelid = pg_catalog.to_regclass('bridge.position') and attname = 'drift')`).Scan(&there); err != nil {
 		return t.wrap("look for schema bridge", err)
 	}
 	if there {
