@@ -205,7 +205,7 @@ func (c *column) describe() Column {
 		d += strings.TrimPrefix(with(c.Options, nil), " with")
 	}
 	return Column{
-		Name: c.Name, Num: c.Num, Type: c.Type, TypeOID: c.TypeOID, NotNull: c.requiresValue(),
+		Name: c.Name, Num: c.Num, Type: c.Type, TypeOID: c.TypeOID, Collation: c.Collation, NotNull: c.requiresValue(),
 		Generated: generatedWords[c.Generated], Identity: identityWords[c.Identity], Definition: d, Missing: c.Missing, column: c,
 	}
 }

@@ -163,6 +163,7 @@ type Column struct {
 	Num       int16 // attnum: identifies the column as long as its table lives
 	Type      string
 	TypeOID   uint32
+	Collation string // when it is not the type's
 	NotNull   bool
 	Generated string // "", "stored" or "virtual"
 	Identity  string // "", "always" or "by default"
