@@ -30,6 +30,13 @@ type Window struct {
 // After is the position behind the window.
 func (w *Window) After() change.Position { return w.Blocks[len(w.Blocks)-1].Position() }
 
+// Split cuts a window of several blocks in two; the second begins with block seq.
+func (w *Window) Split(seq int64) (first, rest *Window) {
+	n := int(seq - w.Blocks[0].Seq)
+	first = &Window{Before: w.Before, Model: w.Model, Blocks: w.Blocks[:n]}
+	return first, &Window{Before: first.After(), Model: w.Blocks[n-1].Model, Blocks: w.Blocks[n:]}
+}
+
 // Models finds a model of the log by its checksum. It is safe for concurrent use.
 type Models interface {
 	Model(ctx context.Context, sum change.Checksum) (*change.Model, error)

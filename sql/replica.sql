@@ -35,7 +35,7 @@ create table if not exists bridge.copy_table (
   schema_name text not null,
   table_name text not null,
   relid oid not null primary key,  -- on the master
-  state text not null,             -- wanted, copying, copied
+  state text not null,             -- wanted: it is to be begun, whatever is noted of it; copying; copied: again, while the replica was live
   planned boolean not null default false,
   estimated_rows bigint not null,
   estimated_bytes bigint not null,
@@ -46,7 +46,7 @@ create table if not exists bridge.copy_table (
 -- what the master's snapshot, in which they were read, saw.
 create table if not exists bridge.copy_chunk (
   relid oid not null references bridge.copy_table on delete cascade,
-  chunk integer not null,
+  chunk integer not null,          -- below 0: the single row with that key
   lower_key text[],                -- exclusive; null: from the start
   upper_key text[],                -- inclusive; null: to the end
   snapshot text,

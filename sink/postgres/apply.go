@@ -26,44 +26,57 @@ import (
 // Where merging goes wrong, as with two rows that swap a unique value, the window
 // fails, and is applied in order.
 func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, inOrder bool) error {
+	if err := t.takeTurn(); err != nil {
+		return err
+	}
+	defer t.giveTurn()
 	t.models = models
+	return t.window(ctx, w, inOrder)
+}
+
+func (t *Target) window(ctx context.Context, w *sink.Window, inOrder bool) error {
 	err := t.apply(ctx, w, inOrder)
 	var first *ahead
 	var ahead *contradiction
 	var wrong *unfit
 	var mismatch *sink.Mismatch
+	var cut *halfway
 	switch {
 	case err == nil:
+	case errors.As(err, &cut):
+		first, rest := w.Split(cut.seq)
+		if err := t.window(ctx, first, inOrder); err != nil {
+			return err
+		}
+		return t.window(ctx, rest, inOrder)
 	case errors.As(err, &first):
 		if err := t.goAhead(ctx, first); err != nil {
 			return err
 		}
-		return t.applyAgain(ctx, w, models, inOrder, err)
+		return t.applyAgain(ctx, w, inOrder, err)
 	case errors.As(err, &ahead):
 		if err := t.wantAgain(ctx, ahead); err != nil {
 			return err
 		}
-		return t.applyAgain(ctx, w, models, inOrder, err)
+		return t.applyAgain(ctx, w, inOrder, err)
 	case errors.As(err, &wrong):
 		found, lookErr := t.lookAhead(ctx, w, err)
 		if lookErr != nil || !found {
 			return cmp.Or(lookErr, err)
 		}
-		return t.applyAgain(ctx, w, models, inOrder, err)
+		return t.applyAgain(ctx, w, inOrder, err)
 	case !t.ahead.IsZero() && inOrder && errors.As(err, &mismatch) && mismatch.OID != 0:
 		t.o.Log.Warn("rows do not fit the schema, which is ahead", "replica", t.o.Name, "reason", err)
-		if err := t.wantAgain(ctx, &contradiction{mismatch.OID, err}); err != nil {
+		if err := t.wantAgain(ctx, &contradiction{mismatch.OID, false, err}); err != nil {
 			return err
 		}
-		return t.applyAgain(ctx, w, models, inOrder, err)
+		return t.applyAgain(ctx, w, inOrder, err)
 	default:
 		return err
 	}
 	after := w.After()
 	t.moved(after)
-	if t.hasWanted() {
-		return t.copyWanted(ctx)
-	}
+	t.copyAgain(ctx)
 	if t.consistent != 0 && after.LSN >= t.consistent {
 		return t.finishCopy(ctx)
 	}
@@ -72,11 +85,11 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 
 // applyAgain applies a window behind what it was missing. The parts of a large block
 // can be read once only: then the error says to begin again.
-func (t *Target) applyAgain(ctx context.Context, w *sink.Window, models sink.Models, inOrder bool, err error) error {
+func (t *Target) applyAgain(ctx context.Context, w *sink.Window, inOrder bool, err error) error {
 	if w.Parts != nil {
 		return err
 	}
-	return t.Apply(ctx, w, models, inOrder)
+	return t.window(ctx, w, inOrder)
 }
 
 func (t *Target) apply(ctx context.Context, w *sink.Window, inOrder bool) error {
@@ -84,7 +97,7 @@ func (t *Target) apply(ctx context.Context, w *sink.Window, inOrder bool) error 
 	if err := t.partition(ctx, w.Blocks[0].Seq, last.Seq); err != nil {
 		return err
 	}
-	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), inOrder: inOrder, batches: map[*table]*batch{}, wanted: map[uint32]bool{}}
+	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), inOrder: inOrder, batches: map[*table]*batch{}, wanted: map[uint32]bool{}, touched: map[uint32]bool{}}
 	r.flight.exec("begin", nil, nil, nil, nil)
 	if inOrder {
 		r.flight.exec("set constraints all deferred", nil, nil, nil, nil)
@@ -123,6 +136,7 @@ type run struct {
 	model   *change.Model   // in force at the change that is read
 	evolved []evolved       // models that came into force in the window
 	wanted  map[uint32]bool // by OID: tables that are to be copied since
+	touched map[uint32]bool // by OID: of the tables whose copy the stream has not passed, those that were changed
 
 	caughtUp bool // the stream has come to where the schema was ahead
 	inOrder  bool
@@ -230,11 +244,9 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 	if gone, err := r.isGone(c.Relation); err != nil || gone || r.wanted[c.Relation] {
 		return err
 	}
-	mode := strict
-	if copied := r.t.copies[c.Relation]; copied != nil {
-		if mode = copied.mode(b.XID); mode == skip {
-			return nil
-		}
+	mode, err := r.mode(c.Relation, b.Seq, b.XID)
+	if err != nil || mode == skip {
+		return err
 	}
 	tbl, err := r.table(rel)
 	if err != nil {
@@ -333,6 +345,9 @@ func (r *run) refused(seq int64, tbl *table, key string, err error) error {
 	if passing(err) {
 		return r.t.wrap(fmt.Sprintf("apply block %d to table %s", seq, tbl.rel), err)
 	}
+	if c := r.t.copies[tbl.rel.OID]; r.inOrder && collides(err) && c != nil && c.mixed() {
+		return &contradiction{tbl.rel.OID, true, err}
+	}
 	return r.at(seq, tbl, nil, &sink.Mismatch{Key: key, Reason: err.Error()})
 }
 
@@ -395,7 +410,12 @@ func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
 		if err != nil {
 			return err
 		}
-		if copied := r.t.copies[oid]; gone || r.wanted[oid] || copied != nil && copied.mode(b.XID) == skip {
+		if gone || r.wanted[oid] {
+			continue
+		}
+		if mode, err := r.mode(oid, b.Seq, b.XID); err != nil {
+			return err
+		} else if mode == skip {
 			continue
 		}
 		tbl, err := r.table(rel)
@@ -477,7 +497,7 @@ func (r *run) commit(w *sink.Window) error {
 		return r.abandon(r.t.wrap(fmt.Sprintf("commit up to block %d", w.After().Seq), err))
 	}
 	for oid := range r.wanted {
-		r.t.copies[oid] = &copied{wanted: true}
+		r.t.copies[oid] = &copied{missing: true}
 		r.t.consistent = never
 	}
 	r.t.modelSum = w.Blocks[len(w.Blocks)-1].Model

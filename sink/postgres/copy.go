@@ -130,11 +130,12 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 		if !tables[i].added {
 			continue
 		}
-		for settled := false; !settled; {
-			if settled, err = t.settled(ctx, master, tables[i].oid); err != nil {
+		var since uint64
+		for done := false; !done; {
+			if done, err = settled(ctx, master, &since); err != nil {
 				return err
 			}
-			if !settled {
+			if !done {
 				if err := pause(ctx, 50*time.Millisecond); err != nil {
 					return err
 				}
@@ -216,7 +217,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // becomes visible, and longer before with synchronous replication.
 func waitVisible(ctx context.Context, master *pgx.Conn, seq int64) error {
 	for {
-		unseen, _, err := unseen(ctx, master, seq)
+		unseen, _, err := unseen(ctx, master, 0, seq)
 		if err != nil || unseen == 0 {
 			return err
 		}
@@ -226,8 +227,8 @@ func waitVisible(ctx context.Context, master *pgx.Conn, seq int64) error {
 	}
 }
 
-// unseen counts the blocks up to seq that the current snapshot does not see.
-func unseen(ctx context.Context, master commitlog.Conn, seq int64) (blocks int, text string, err error) {
+// unseen counts the blocks behind after and up to seq that the current snapshot does not see.
+func unseen(ctx context.Context, master commitlog.Conn, after, seq int64) (blocks int, text string, err error) {
 	if err := master.QueryRow(ctx, `select pg_catalog.pg_current_snapshot()::text`).Scan(&text); err != nil {
 		return 0, "", fmt.Errorf("take a snapshot of the master: %w", err)
 	}
@@ -241,8 +242,8 @@ func unseen(ctx context.Context, master commitlog.Conn, seq int64) (blocks int, 
 	}
 	if err := master.QueryRow(ctx, `
 		select count(*) from bridge.commit_block
-		where seq <= $1 and (xid = any($2) or (xid - $3 + 4294967296) % 4294967296 < 2147483648)`,
-		seq, running, int64(uint32(sn.xmax))).Scan(&blocks); err != nil {
+		where seq > $1 and seq <= $2 and (xid = any($3) or (xid - $4 + 4294967296) % 4294967296 < 2147483648)`,
+		after, seq, running, int64(uint32(sn.xmax))).Scan(&blocks); err != nil {
 		return 0, "", fmt.Errorf("compare the log with a snapshot of the master: %w", err)
 	}
 	return blocks, text, nil
@@ -367,27 +368,28 @@ func (t *Target) steps(ctx context.Context, phase string) error {
 // readCopies loads what is known of tables whose copy the stream has not passed.
 func (t *Target) readCopies(ctx context.Context) error {
 	rows, err := t.conn.Query(ctx, `
-		select t.relid, t.state = 'wanted', c.snapshot
+		select t.relid, t.state = 'wanted',
+			t.state = 'wanted' or not t.planned or exists (select from bridge.copy_chunk m where m.relid = t.relid and m.snapshot is null),
+			c.snapshot
 		from bridge.copy_table t
-		left join bridge.copy_chunk c on c.relid = t.relid and c.snapshot is not null`)
+		left join bridge.copy_chunk c on c.relid = t.relid and c.snapshot is not null and t.state <> 'wanted'`)
 	if err != nil {
 		return t.wrap("read the copy", err)
 	}
 	defer rows.Close()
 	clear(t.copies)
 	clear(t.tables)
+	begun := map[uint32]bool{}
 	for rows.Next() {
 		var relid uint32
-		var wanted bool
+		var wanted, missing bool
 		var text *string
-		if err := rows.Scan(&relid, &wanted, &text); err != nil {
+		if err := rows.Scan(&relid, &wanted, &missing, &text); err != nil {
 			return t.wrap("read the copy", err)
 		}
-		if !wanted && text == nil {
-			continue
-		}
+		begun[relid] = !wanted
 		if t.copies[relid] == nil {
-			t.copies[relid] = &copied{wanted: wanted}
+			t.copies[relid] = &copied{missing: missing}
 		}
 		if text == nil {
 			continue
@@ -398,7 +400,15 @@ func (t *Target) readCopies(ctx context.Context) error {
 		}
 		t.copies[relid].add(sn)
 	}
-	return t.wrap("read the copy", rows.Err())
+	if rows.Err() != nil {
+		return t.wrap("read the copy", rows.Err())
+	}
+	for relid := range t.jobs {
+		if !begun[relid] {
+			t.drop(relid)
+		}
+	}
+	return nil
 }
 
 // finishCopy makes what could not hold while the tables were not consistent.
@@ -429,6 +439,7 @@ func (t *Target) finishCopy(ctx context.Context) error {
 		for _, sql := range []string{
 			`delete from bridge.copy_step`,
 			`delete from bridge.copy_table where state <> 'wanted'`,
+			`delete from bridge.copy_chunk c where not exists (select from bridge.copy_table t where t.relid = c.relid)`, // no key cascades here
 			`update bridge.position set state = 'streaming', consistent_lsn = null, reduced = false`,
 		} {
 			if _, err := tx.Exec(ctx, sql); err != nil {

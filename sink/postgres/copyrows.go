@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/schema"
 )
 
@@ -40,14 +41,19 @@ type source struct {
 	postponed atomic.Bool   // it has another shape on the master by now
 }
 
-type keyColumn struct{ name, typeName string }
+type keyColumn struct{ name, typeName, definition string } // definition: as keyOf has it
 
 // chunk is a range of a table's key: lower is exclusive, upper inclusive, nil is open.
 type chunk struct {
 	table        *source
 	number       int
 	lower, upper []string
+	single       [][]string // keys of single rows instead of a range
+	numbers      []int      // of these
 }
+
+// whole says whether the chunk is the whole table.
+func (c *chunk) whole() bool { return c.lower == nil && c.upper == nil && c.single == nil }
 
 // copyRows copies all chunks that are not there yet, several at a time.
 func (t *Target) copyRows(ctx context.Context, master *pgx.Conn) error {
@@ -166,11 +172,16 @@ func (t *Target) sources(ctx context.Context, master *pgx.Conn, state string) ([
 		if err := s.describe(ctx, master); err != nil {
 			return nil, err
 		}
-		if s.chunkRows = chunkRowsMax; s.rows > 0 && s.bytes > 0 {
-			s.chunkRows = min(max(t.o.ChunkBytes*s.rows/s.bytes, t.o.ChunkRows), chunkRowsMax)
-		}
+		s.cut(t.o)
 	}
 	return tables, nil
+}
+
+// cut decides how many rows a chunk has.
+func (s *source) cut(o Options) {
+	if s.chunkRows = chunkRowsMax; s.rows > 0 && s.bytes > 0 {
+		s.chunkRows = min(max(o.ChunkBytes*s.rows/s.bytes, o.ChunkRows), chunkRowsMax)
+	}
 }
 
 // chunkTypes are the types whose order is the same in an index and in a comparison
@@ -179,7 +190,7 @@ const chunkTypes = `'bool', 'int2', 'int4', 'int8', 'oid', 'numeric', 'float4', 
 	'uuid', 'date', 'time', 'timetz', 'timestamp', 'timestamptz', 'interval', 'inet', 'macaddr', 'macaddr8'`
 
 // describe reads the columns and the key from the master, as they are now.
-func (s *source) describe(ctx context.Context, master *pgx.Conn) error {
+func (s *source) describe(ctx context.Context, master commitlog.Conn) error {
 	oid := s.oid
 	err := master.QueryRow(ctx, `
 		select coalesce(pg_catalog.string_agg(pg_catalog.quote_ident(attname), ', ' order by attnum), '')
@@ -190,6 +201,8 @@ func (s *source) describe(ctx context.Context, master *pgx.Conn) error {
 	}
 	rows, err := master.Query(ctx, `
 		select pg_catalog.quote_ident(a.attname), 'pg_catalog.' || pg_catalog.quote_ident(ty.typname),
+			pg_catalog.format('%s %s %s', a.attnum, pg_catalog.format_type(a.atttypid, a.atttypmod),
+				case when a.attcollation <> ty.typcollation and a.attcollation <> 0 then a.attcollation::pg_catalog.regcollation::text end),
 			a.attgenerated = '' and n.nspname = 'pg_catalog' and ty.typname in (`+chunkTypes+`)
 		from pg_catalog.pg_class c
 		join pg_catalog.pg_index i on i.indrelid = c.oid and i.indisvalid and i.indimmediate
@@ -207,7 +220,7 @@ func (s *source) describe(ctx context.Context, master *pgx.Conn) error {
 	for rows.Next() {
 		var k keyColumn
 		var ok bool
-		if err := rows.Scan(&k.name, &k.typeName, &ok); err != nil {
+		if err := rows.Scan(&k.name, &k.typeName, &k.definition, &ok); err != nil {
 			return fmt.Errorf("describe the key of table %s: %w", s.name, err)
 		}
 		ordered = ordered && ok
@@ -255,24 +268,13 @@ func (t *Target) pending(ctx context.Context, tables []*source) ([]chunk, error)
 // they are found. What is planned is stored first.
 func (t *Target) plan(ctx context.Context, master *pgx.Conn, s *source, send func(chunk) error) error {
 	c := chunk{table: s}
-	var last []string
-	err := t.conn.QueryRow(ctx, `
-		select chunk, upper_key from bridge.copy_chunk where relid = $1 order by chunk desc limit 1`,
-		s.oid).Scan(&c.number, &last)
-	switch {
-	case errors.Is(err, pgx.ErrNoRows):
-	case err != nil:
-		return t.wrap("read the copy", err)
-	default:
-		c.number++
-		c.lower = last
+	var err error
+	if c.number, c.lower, err = t.nextPlanned(ctx, t.conn, s.oid); err != nil {
+		return err
 	}
 	for {
-		c.upper = nil
-		if len(s.key) > 0 && s.bytes > t.o.ChunkBytes+t.o.ChunkBytes/2 {
-			if c.upper, err = s.bound(ctx, master, c.lower); err != nil {
-				return err
-			}
+		if c.upper, err = t.endOf(ctx, master, c); err != nil {
+			return err
 		}
 		end := c.upper == nil
 		err := pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
@@ -297,6 +299,25 @@ func (t *Target) plan(ctx context.Context, master *pgx.Conn, s *source, send fun
 		}
 		c.number, c.lower = c.number+1, c.upper
 	}
+}
+
+// nextPlanned is where the plan of a table goes on: the number of the next chunk, and what it begins behind.
+func (t *Target) nextPlanned(ctx context.Context, conn *pgx.Conn, oid uint32) (number int, lower []string, err error) {
+	err = conn.QueryRow(ctx, `
+		select chunk + 1, upper_key from bridge.copy_chunk where relid = $1 order by chunk desc limit 1`, oid).Scan(&number, &lower)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return 0, nil, nil
+	}
+	return number, lower, t.wrap("read the copy", err)
+}
+
+// endOf finds where a chunk ends; nil: at the table's end.
+func (t *Target) endOf(ctx context.Context, master *pgx.Conn, c chunk) ([]string, error) {
+	s := c.table
+	if len(s.key) == 0 || s.bytes <= t.o.ChunkBytes+t.o.ChunkBytes/2 {
+		return nil, nil
+	}
+	return s.bound(ctx, master, c.lower)
 }
 
 // bound finds the key at which a chunk behind lower ends; nil: at the table's end.
@@ -326,7 +347,19 @@ func (s *source) keyNames() string {
 	return strings.Join(names, ", ")
 }
 
-// condition is the range as SQL.
+// condition is what rows the chunk has, as SQL.
+func (c *chunk) condition() string {
+	if c.single == nil {
+		return c.table.condition(c.lower, c.upper)
+	}
+	keys := make([]string, len(c.single))
+	for i, key := range c.single {
+		keys[i] = "(" + c.table.literals(key) + ")"
+	}
+	return fmt.Sprintf("(%s) in (%s)", c.table.keyNames(), strings.Join(keys, ", "))
+}
+
+// condition is a range as SQL.
 func (s *source) condition(lower, upper []string) string {
 	where := "true"
 	for _, bound := range []struct {
@@ -336,13 +369,18 @@ func (s *source) condition(lower, upper []string) string {
 		if bound.values == nil {
 			continue
 		}
-		literals := make([]string, len(s.key))
-		for i, k := range s.key {
-			literals[i] = quoteLiteral(bound.values[i]) + "::" + k.typeName
-		}
-		where += fmt.Sprintf(" and (%s) %s (%s)", s.keyNames(), bound.op, strings.Join(literals, ", "))
+		where += fmt.Sprintf(" and (%s) %s (%s)", s.keyNames(), bound.op, s.literals(bound.values))
 	}
 	return where
+}
+
+// literals writes the values of a key.
+func (s *source) literals(key []string) string {
+	list := make([]string, len(s.key))
+	for i, k := range s.key {
+		list[i] = quoteLiteral(key[i]) + "::" + k.typeName
+	}
+	return strings.Join(list, ", ")
 }
 
 // quoteLiteral quotes a string whatever standard_conforming_strings is.
@@ -441,7 +479,7 @@ func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, cou
 	}
 	defer write.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
 
-	rows, err := t.transfer(ctx, from, to, c, count)
+	rows, err := t.transfer(ctx, from, to, c, s.name, count)
 	if err != nil {
 		return err
 	}
@@ -466,16 +504,16 @@ func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, cou
 	return nil
 }
 
-// transfer copies the rows of a chunk from one open transaction to another.
-func (t *Target) transfer(ctx context.Context, from, to *pgx.Conn, c chunk, count *counter) (rows int64, err error) {
+// transfer copies the rows of a chunk into a table, from one open transaction to another.
+func (t *Target) transfer(ctx context.Context, from, to *pgx.Conn, c chunk, into string, count *counter) (rows int64, err error) {
 	s := c.table
 	list := ""
 	if s.columns != "" {
 		list = "(" + s.columns + ")"
 	}
 	query := fmt.Sprintf("copy %s %s to stdout", s.name, list)
-	if c.lower != nil || c.upper != nil {
-		query = fmt.Sprintf("copy (select %s from only %s where %s) to stdout", s.columns, s.name, s.condition(c.lower, c.upper))
+	if !c.whole() {
+		query = fmt.Sprintf("copy (select %s from only %s where %s) to stdout", s.columns, s.name, c.condition())
 	}
 	reader, writer := io.Pipe()
 	type sent struct {
@@ -492,7 +530,7 @@ func (t *Target) transfer(ctx context.Context, from, to *pgx.Conn, c chunk, coun
 		writer.CloseWithError(err)
 		out <- sent{tag.RowsAffected(), err}
 	}()
-	tag, err := to.PgConn().CopyFrom(ctx, reader, fmt.Sprintf("copy %s %s from stdin", s.name, list))
+	tag, err := to.PgConn().CopyFrom(ctx, reader, fmt.Sprintf("copy %s %s from stdin", into, list))
 	reader.CloseWithError(err)
 	done := <-out
 	switch {

@@ -140,7 +140,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if err := t.forgetAll(r.ctx); err != nil {
 		return err
 	}
-	return r.follow(now)
+	return r.follow(before, now)
 }
 
 // execute carries out a plan.
@@ -297,7 +297,7 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	if err := r.execute(seq, plan, to, refuse); err != nil {
 		return r.abandon(err)
 	}
-	if err := r.follow(now); err != nil {
+	if err := r.follow(before, now); err != nil {
 		return r.abandon(err)
 	}
 	if err := r.wantOthers(before, now, 0); err != nil {
@@ -377,7 +377,7 @@ func (r *run) wantOthers(stream, now *rendered, xid uint32) error {
 		copied := r.t.copies[tbl.OID]
 		switch {
 		case tbl.Partitioned, tbl.Unlogged, was == nil, sameColumns(was, tbl), r.wanted[tbl.OID]:
-		case copied != nil && (copied.wanted || xid != 0 && copied.mode(xid) == skip):
+		case copied != nil && (copied.oldest == nil || xid != 0 && copied.mode(xid) == skip):
 		default:
 			if err := r.want(tbl, false); err != nil {
 				return err
@@ -399,10 +399,12 @@ func (r *run) incomplete() bool { return len(r.t.copies) > 0 || len(r.wanted) > 
 
 // contradiction is a table that was copied from a later state of the master, which a
 // constraint of the way there does not fit; or one of a schema that is ahead, which rows of the way
-// there do not fit.
+// there do not fit; or one that was copied from several, which do not fit each other: then it has
+// to be copied as a whole.
 type contradiction struct {
-	oid uint32
-	err error
+	oid   uint32
+	whole bool
+	err   error
 }
 
 func (e *contradiction) Error() string { return e.err.Error() }
@@ -417,16 +419,16 @@ func (r *run) postpone(err error) error {
 	// The plan may have renamed it by now.
 	for _, known := range r.t.schemas {
 		for oid, tbl := range known.tables {
-			if c := r.t.copies[oid]; c != nil && !c.wanted && tbl.Schema == pg.SchemaName && tbl.Name == pg.TableName {
-				return &contradiction{oid, err}
+			if c := r.t.copies[oid]; c != nil && c.oldest != nil && tbl.Schema == pg.SchemaName && tbl.Name == pg.TableName {
+				return &contradiction{oid, false, err}
 			}
 		}
 	}
 	return nil
 }
 
-// follow keeps the list of tables that are to be copied in step with their names.
-func (r *run) follow(now *rendered) error {
+// follow keeps the list of tables that are to be copied in step with the schema.
+func (r *run) follow(before, now *rendered) error {
 	oids := slices.Collect(func(yield func(uint32) bool) {
 		for oid := range r.t.copies {
 			if !yield(oid) {
@@ -442,10 +444,18 @@ func (r *run) follow(now *rendered) error {
 	for _, oid := range oids {
 		var err error
 		if tbl := now.tables[oid]; tbl != nil {
+			// What is copied in chunks is told apart by the key.
+			if c, was := r.t.copies[oid], before.tables[oid]; c != nil && (c.missing || c.mixed()) && was != nil && !slices.Equal(keyOf(was), keyOf(tbl)) {
+				if err := r.want(tbl, false); err != nil {
+					return err
+				}
+			}
 			_, err = r.t.conn.Exec(r.ctx, `update bridge.copy_table set schema_name = $2, table_name = $3 where relid = $1 and (schema_name, table_name) <> ($2, $3)`,
 				oid, tbl.Schema, tbl.Name)
 		} else {
-			_, err = r.t.conn.Exec(r.ctx, `delete from bridge.copy_table where relid = $1`, oid)
+			if _, err = r.t.conn.Exec(r.ctx, `delete from bridge.copy_table where relid = $1`, oid); err == nil {
+				_, err = r.t.conn.Exec(r.ctx, `delete from bridge.copy_chunk where relid = $1`, oid) // no key cascades here
+			}
 		}
 		if err != nil {
 			return r.t.wrap("note the copied tables", err)
@@ -462,7 +472,7 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 	if err := r.flight.land(); err != nil {
 		return err
 	}
-	if copied := r.t.copies[c.Relation]; copied != nil && !copied.wanted && copied.mode(b.XID) == skip {
+	if copied := r.t.copies[c.Relation]; copied != nil && !copied.missing && copied.mode(b.XID) == skip {
 		return nil // the copy has seen it
 	}
 	now, err := r.schema()
@@ -482,10 +492,11 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 // want empties a table and notes that it is to be copied.
 func (r *run) want(tbl *schema.Table, settle bool) error {
 	name := schema.Quote(tbl.Schema, tbl.Name)
-	if err := r.t.empty(r.ctx, name); err != nil {
+	r.t.drop(tbl.OID)
+	if err := r.t.empty(r.ctx, r.t.conn, name); err != nil {
 		return err
 	}
-	if err := r.distrust(name); err != nil {
+	if err := r.t.distrust(r.ctx, r.t.conn, name); err != nil {
 		return err
 	}
 	batch := &pgx.Batch{}
@@ -564,9 +575,8 @@ func (t *Target) refreshNoted(ctx context.Context, m *schema.Model) error {
 
 // distrust makes the foreign keys that refer to an emptied table ones that are not
 // valid: to change the type of a column checks the valid ones again. See validate.
-func (r *run) distrust(table string) error {
-	t := r.t
-	rows, err := t.conn.Query(r.ctx, `
+func (t *Target) distrust(ctx context.Context, conn *pgx.Conn, table string) error {
+	rows, err := conn.Query(ctx, `
 		select k.conrelid::pg_catalog.regclass::text, pg_catalog.quote_ident(k.conname), pg_catalog.pg_get_constraintdef(k.oid),
 			coalesce(pg_catalog.quote_literal(pg_catalog.obj_description(k.oid, 'pg_constraint')), '')
 		from pg_catalog.pg_constraint k
@@ -586,11 +596,11 @@ func (r *run) distrust(table string) error {
 		if k.Comment != "" {
 			sql += "; comment on constraint " + k.Name + " on " + k.Table + " is " + k.Comment
 		}
-		if _, err := t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		if _, err := conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return t.wrap("suspend constraint "+k.Name+" of "+k.Table, err)
 		}
 		// The model tells of the master's; that one of the replica's own was valid has to be noted.
-		if _, err := t.conn.Exec(r.ctx, `
+		if _, err := conn.Exec(ctx, `
 			insert into bridge.copy_step (phase, ordinal, object, statement)
 			select 'validate', (select coalesce(max(s.ordinal), 0) + 1 from bridge.copy_step s where s.phase = 'validate'), k.oid::text, ''
 			from pg_catalog.pg_constraint k

@@ -41,7 +41,27 @@ func (r *run) rowLenient(tbl *table, seq int64, c *change.Change) error {
 	if done, err := r.tryUpdate(tbl, seq, old, c.New, keyChanges); err != nil || done {
 		return err
 	}
-	return r.refetch(tbl, seq, c.New)
+	if !r.t.copies[tbl.rel.OID].missing {
+		return r.refetch(tbl, seq, c.New)
+	}
+	if keyChanges {
+		r.copyLater(tbl, c.New)
+	}
+	return nil // it is copied yet
+}
+
+// copyLater notes that a row has to be copied: it was moved by a change of its key from a range that
+// is not copied yet, perhaps to one that is.
+func (r *run) copyLater(tbl *table, row change.Tuple) {
+	key := make([]byte, 0, 64)
+	for i, k := range tbl.key {
+		key = append(key, "{,"[min(i, 1)])
+		key = appendElement(key, row[k])
+	}
+	r.flight.exec(`
+		insert into bridge.copy_chunk (relid, chunk, lower_key, upper_key)
+		select relid, least(min(chunk), 0) - 1, $2::text::text[], $2::text::text[] from bridge.copy_chunk where relid = $1::text::oid group by relid`,
+		[]uint32{pgText, pgText}, [][]byte{fmt.Append(nil, tbl.rel.OID), append(key, '}')}, nil, nil)
 }
 
 // tryUpdate updates the row that was old and says whether there was one.
@@ -89,7 +109,7 @@ func (r *run) refetch(tbl *table, seq int64, row change.Tuple) error {
 	r.t.copies[tbl.rel.OID].add(sn)
 	r.flight.exec(`
 		insert into bridge.copy_chunk (relid, chunk, lower_key, upper_key, snapshot, rows)
-		select relid, max(chunk) + 1, '{}', '{}', $2, 1 from bridge.copy_chunk where relid = $1::text::oid group by relid`,
+		select relid, least(min(chunk), 0) - 1, '{}', '{}', $2, 1 from bridge.copy_chunk where relid = $1::text::oid group by relid`,
 		[]uint32{pgText, pgText}, [][]byte{fmt.Append(nil, tbl.rel.OID), []byte(text)}, func(rows int64) error {
 			if rows != 1 {
 				return fmt.Errorf("the copy of table %s is not known any more", tbl.rel)
@@ -100,8 +120,10 @@ func (r *run) refetch(tbl *table, seq int64, row change.Tuple) error {
 	if err != nil {
 		return err
 	}
-	r.t.consistent = consistent
-	r.flight.exec(`update bridge.position set consistent_lsn = $1::text::pg_lsn`, []uint32{pgText}, [][]byte{[]byte(consistent.String())}, nil, nil)
+	if r.t.consistent != never {
+		r.t.consistent = consistent
+		r.flight.exec(`update bridge.position set consistent_lsn = $1::text::pg_lsn`, []uint32{pgText}, [][]byte{[]byte(consistent.String())}, nil, nil)
+	}
 	if fresh == nil {
 		return nil // deleted since: the stream will say so
 	}

@@ -60,14 +60,21 @@ type mode int
 
 const (
 	strict  mode = iota // the replica is as the master was: every row must be found
-	skip                // all rows were read after the change
+	skip                // all rows were or will be read after the change
 	lenient             // some rows were read before the change and some after
 )
 
+// before says whether the snapshot was taken before the other: then the other sees all
+// that it sees, for transactions end one after the other.
+func (sn snapshot) before(other snapshot) bool {
+	return sn.xmax < other.xmax || sn.xmax == other.xmax && len(sn.running) > len(other.running)
+}
+
 // copied is a table of which the stream has not yet passed all that was read.
 type copied struct {
-	snapshots []snapshot
-	wanted    bool // the table is to be copied yet: whatever comes before is not wanted
+	// The snapshots of what is there. The others are between these.
+	oldest, youngest *snapshot
+	missing          bool // not all of its rows are there yet
 }
 
 // mode tells how to apply a change of the transaction.
@@ -78,30 +85,26 @@ type copied struct {
 // Two transactions that change one row become visible in the order in which they
 // commit, because the second waits for the first.
 func (c *copied) mode(xid uint32) mode {
-	if c.wanted {
-		return skip
+	switch {
+	case c.oldest == nil || c.oldest.sees(xid):
+		return skip // what is copied later sees it, too
+	case c.missing || c.youngest.sees(xid):
+		return lenient
 	}
-	seen := 0
-	for _, sn := range c.snapshots {
-		if sn.sees(xid) {
-			seen++
-		}
-	}
-	switch seen {
-	case 0:
-		return strict
-	case len(c.snapshots):
-		return skip
-	}
-	return lenient
+	return strict
 }
 
-// add notes a snapshot; equal ones count once.
+// mixed says whether rows of different moments of the master stand side by side.
+func (c *copied) mixed() bool {
+	return c.oldest != nil && (c.missing || c.oldest.before(*c.youngest))
+}
+
+// add notes a snapshot.
 func (c *copied) add(sn snapshot) {
-	for _, known := range c.snapshots {
-		if known.xmin == sn.xmin && known.xmax == sn.xmax && slices.Equal(known.running, sn.running) {
-			return
-		}
+	if c.oldest == nil || sn.before(*c.oldest) {
+		c.oldest = &sn
 	}
-	c.snapshots = append(c.snapshots, sn)
+	if c.youngest == nil || c.youngest.before(sn) {
+		c.youngest = &sn
+	}
 }

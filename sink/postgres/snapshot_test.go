@@ -83,32 +83,39 @@ func TestMode(t *testing.T) {
 	for _, c := range []struct {
 		name      string
 		snapshots []string
+		missing   bool
 		xid       uint32
 		want      mode
+		mixed     bool
 	}{
-		{"no chunk was read", nil, 5, strict},
-		{"one chunk, which saw it", []string{"10:10:"}, 5, skip},
-		{"one chunk, which did not", []string{"10:10:"}, 10, strict},
-		{"all chunks saw it", []string{"10:10:", "20:20:"}, 5, skip},
-		{"no chunk saw it", []string{"10:10:", "20:20:"}, 20, strict},
-		{"some chunks saw it", []string{"10:10:", "20:20:"}, 15, lenient},
-		{"a chunk was read while it ran", []string{"10:20:12", "20:20:"}, 12, lenient},
-		{"both chunks were read while it ran", []string{"10:20:12", "12:30:12"}, 12, strict},
+		{"nothing was read yet", nil, true, 5, skip, false},
+		{"one chunk, which saw it", []string{"10:10:"}, false, 5, skip, false},
+		{"one chunk, which did not", []string{"10:10:"}, false, 10, strict, false},
+		{"one chunk of several, which saw it", []string{"10:10:"}, true, 5, skip, true},
+		{"one chunk of several, which did not", []string{"10:10:"}, true, 10, lenient, true},
+		{"all chunks saw it", []string{"10:10:", "20:20:"}, false, 5, skip, true},
+		{"no chunk saw it", []string{"10:10:", "20:20:"}, false, 20, strict, true},
+		{"no chunk saw it, and one is missing", []string{"10:10:", "20:20:"}, true, 20, lenient, true},
+		{"some chunks saw it", []string{"10:10:", "20:20:"}, false, 15, lenient, true},
+		{"the first of many saw it", []string{"20:20:", "10:10:", "30:30:"}, false, 5, skip, true},
+		{"one of many saw it", []string{"20:20:", "30:30:", "10:10:"}, false, 25, lenient, true},
+		{"a chunk was read while it ran", []string{"10:20:12", "20:20:"}, false, 12, lenient, true},
+		{"both chunks were read while it ran", []string{"10:20:12", "12:30:12"}, false, 12, strict, true},
+		{"two chunks were read in one moment", []string{"10:20:12", "10:20:12"}, false, 12, strict, false},
 	} {
-		var tbl copied
+		tbl := copied{missing: c.missing}
 		for _, s := range c.snapshots {
 			sn, err := parseSnapshot(s)
 			if err != nil {
 				t.Fatal(err)
 			}
 			tbl.add(sn)
-			tbl.add(sn)
-		}
-		if len(tbl.snapshots) != len(c.snapshots) {
-			t.Errorf("%s: %d snapshots, want %d: equal ones count once", c.name, len(tbl.snapshots), len(c.snapshots))
 		}
 		if got := tbl.mode(c.xid); got != c.want {
 			t.Errorf("%s: mode %d, want %d", c.name, got, c.want)
+		}
+		if got := tbl.mixed(); got != c.mixed {
+			t.Errorf("%s: mixed %v, want %v", c.name, got, c.mixed)
 		}
 	}
 }

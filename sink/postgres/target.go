@@ -57,13 +57,22 @@ type Target struct {
 	renderer schema.Renderer
 	schemas  map[*change.Model]*rendered // the last ones that were needed
 	done     map[change.Checksum]bool    // models for which goAhead was called
-	settling map[uint32]uint64           // by OID: transactions below this xid may have written before the table was published
 	look     look                        // stays when the target is closed
+
+	// The turn to write to the replica's tables; see again.go. It guards what stands above and the jobs.
+	turn     sync.Mutex
+	turned   *sync.Cond // something changed that somebody waits for
+	applying bool       // the applier has the turn, or waits within a window
+	waiting  *load      // what it waits for
+	jobs     map[uint32]*job
+	seen     int64 // new snapshots of the master see the blocks up to here
+	failed   error // of a worker
 
 	mu         sync.Mutex // guards what follows
 	side       *pgx.Conn  // for Durable and Trim
 	position   change.Position
 	durability commitlog.Durability
+	background *background // copies tables again
 }
 
 type tableName struct{ schema, name string }
@@ -81,7 +90,9 @@ func New(o Options) *Target {
 	if o.ChunkRows == 0 {
 		o.ChunkRows = 10_000
 	}
-	return &Target{o: o}
+	t := &Target{o: o}
+	t.turned = sync.NewCond(&t.turn)
+	return t
 }
 
 // applyPins are the settings of every connection that writes on a replica. The text
@@ -152,7 +163,7 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	t.statements = map[string]*statement{}
 	t.tables = map[*change.Relation]*table{}
 	t.copies = map[uint32]*copied{}
-	t.settling = map[uint32]uint64{}
+	t.jobs, t.waiting, t.seen, t.failed = map[uint32]*job{}, nil, 0, nil
 	t.schemas = map[*change.Model]*rendered{}
 	t.done = map[change.Checksum]bool{}
 	t.upper = 0
@@ -313,6 +324,7 @@ func (t *Target) sideConn(ctx context.Context) (err error) {
 
 // Close ends the connections. See sink.Target.
 func (t *Target) Close() {
+	t.stopCopying()
 	if t.conn != nil {
 		t.conn.Close(context.Background())
 		t.conn = nil
