@@ -20,7 +20,7 @@ import (
 // A part of the bridge that has to be killed by SIGKILL runs in a process of its own:
 // the test binary itself, told by these variables what to run.
 const (
-	roleVariable   = "ITEST_BRIDGE"        // tap or replica=NAME
+	roleVariable   = "ITEST_BRIDGE"        // tap, replica=NAME, or tiny (see tinyApplier)
 	configVariable = "ITEST_BRIDGE_CONFIG" // the configuration file
 )
 
@@ -28,14 +28,14 @@ const (
 // does, so that nothing is left when the test dies.
 func bridgeMain() int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	role, err := pgbridge.ParseRole(os.Getenv(roleVariable))
-	if err != nil {
-		log.Error("role", "error", err)
-		return 2
-	}
 	c, err := config.Load(os.Getenv(configVariable))
 	if err != nil {
 		log.Error("configuration", "error", err)
+		return 2
+	}
+	run, err := partOf(c, os.Getenv(roleVariable), log)
+	if err != nil {
+		log.Error("role", "error", err)
 		return 2
 	}
 	ctx, cancel := context.WithCancel(context.Background())
@@ -44,12 +44,24 @@ func bridgeMain() int {
 		io.Copy(io.Discard, os.Stdin)
 		cancel()
 	}()
-	err = pgbridge.New(c, log).Run(ctx, role)
+	err = run(ctx)
 	if ctx.Err() != nil {
 		return 0
 	}
 	log.Error("bridge ended", "error", err)
 	return 1
+}
+
+func partOf(c *config.Config, name string, log *slog.Logger) (run func(context.Context) error, err error) {
+	if name == "tiny" {
+		a, err := tinyApplier(c, log)
+		if err != nil {
+			return nil, err
+		}
+		return a.Run, nil
+	}
+	role, err := pgbridge.ParseRole(name)
+	return func(ctx context.Context) error { return pgbridge.New(c, log).Run(ctx, role) }, err
 }
 
 // process is a part of the bridge that runs in an operating system process.

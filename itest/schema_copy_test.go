@@ -3,6 +3,7 @@ package itest
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"testing"
 
@@ -14,26 +15,33 @@ import (
 	"github.com/pgbridge/pgbridge/sink/postgres"
 )
 
-// runTiny runs the applier of replica r1 with chunks of a few rows.
-func (w *world) runTiny() *running {
-	parse := func(url config.URL) *pgx.ConnConfig {
-		c, err := pgx.ParseConfig(string(url))
-		if err != nil {
-			w.t.Fatal(err)
-		}
-		c.RuntimeParams["search_path"] = ""
-		return c
+// tinyApplier is the applier of replica r1 with chunks of a few rows.
+func tinyApplier(c *config.Config, log *slog.Logger) (*sink.Applier, error) {
+	master, err := pgx.ParseConfig(string(c.Master.URL))
+	if err != nil {
+		return nil, err
 	}
-	log := w.bridge().Log
-	master := parse(w.config.Master.URL)
-	a := &sink.Applier{
+	replica, err := pgx.ParseConfig(string(c.Replicas[0].URL))
+	if err != nil {
+		return nil, err
+	}
+	master.RuntimeParams["search_path"], replica.RuntimeParams["search_path"] = "", ""
+	return &sink.Applier{
 		Name: "r1", Kind: "postgres", Log: log,
 		Target: postgres.New(postgres.Options{
-			Name: "r1", Config: parse(w.config.Replicas[0].URL), Master: master, Publication: w.config.Master.Publication,
+			Name: "r1", Config: replica, Master: master, Publication: c.Master.Publication,
 			Log: log, ChunkBytes: 4 << 10, ChunkRows: 20,
 		}),
-		Limits: sink.Limits{Blocks: w.config.Window.Transactions, Bytes: w.config.Window.Bytes},
+		Limits: sink.Limits{Blocks: c.Window.Transactions, Bytes: c.Window.Bytes},
 		Master: func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, master) },
+	}, nil
+}
+
+// runTiny runs it.
+func (w *world) runTiny() *running {
+	a, err := tinyApplier(w.config, w.bridge().Log)
+	if err != nil {
+		w.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{cancel: cancel, done: make(chan error, 1)}
