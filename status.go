@@ -94,7 +94,7 @@ type Lag struct {
 	Seconds *float64 `json:"seconds"` // age of the oldest commit that is not applied
 }
 
-// CopyStatus is how far the copy of a new replica is.
+// CopyStatus is how far the copy of a new replica is, or of the tables that are copied again.
 type CopyStatus struct {
 	Tables     int64 `json:"tables"`
 	TablesDone int64 `json:"tables_done"`
@@ -373,14 +373,29 @@ func (p *replicaProbe) read(ctx context.Context, conn *pgx.Conn) error {
 	p.installed = true
 	copy(p.position.Checksum[:], sum)
 	copy(p.model[:], model)
-	if p.state != StateCopying {
+	if p.state != StateCopying && p.state != StateCatchingUp {
 		return nil
 	}
-	p.copy = &CopyStatus{}
-	return conn.QueryRow(ctx, `
+	var c CopyStatus
+	var missing bool
+	err = conn.QueryRow(ctx, `
+		with chunk as (
+			select relid, bool_or(snapshot is null) as missing, sum(rows) filter (where snapshot is not null) as rows
+			from bridge.copy_chunk
+			group by relid
+		), tbl as (
+			select state, estimated_rows, coalesce(c.rows, 0) as rows, state = 'wanted' or not planned or coalesce(c.missing, true) as missing
+			from bridge.copy_table
+			left join chunk c using (relid)
+			where $1 or state <> 'copying' or not planned or c.missing -- those that are copied again
+		)
 		select count(*), count(*) filter (where state = 'copied'), coalesce(sum(estimated_rows), 0)::bigint,
-			(select coalesce(sum(rows), 0)::bigint from bridge.copy_chunk where snapshot is not null)
-		from bridge.copy_table`).Scan(&p.copy.Tables, &p.copy.TablesDone, &p.copy.Rows, &p.copy.RowsDone)
+			coalesce(sum(rows) filter (where state <> 'wanted'), 0)::bigint, coalesce(bool_or(missing), false)
+		from tbl`, p.state == StateCopying).Scan(&c.Tables, &c.TablesDone, &c.Rows, &c.RowsDone, &missing)
+	if err == nil && (p.state == StateCopying || missing) {
+		p.copy = &c
+	}
+	return err
 }
 
 // Applying says whether a bridge applies to the replica that conn is connected to.
