@@ -53,6 +53,10 @@ func TestEvolveKeepsWhatIsNewer(t *testing.T) {
 			{0x200, []string{`{"seen":"0/190","set":[` + entry(7, "later") + `]}`}},
 			{0x300, []string{`{"seen":"0/150","set":[` + entry(7, "earlier") + `]}`}},
 		}, "7 later"},
+		{"who looked while another one changed what shows in the view has seen nothing of it", []transaction{
+			{0x200, []string{`{"more":true,"set":[` + entry(1, "renamed") + `]}`, `{"seen":"0/150","set":[` + entry(7, "with the new name") + `]}`}},
+			{0x300, []string{`{"seen":"0/190","set":[` + entry(7, "with the old name") + `]}`}},
+		}, "7 with the new name, 1 renamed"},
 		{"what was dropped is not there again because someone saw it before", []transaction{
 			{0x200, []string{`{"drop":[{"class":1259,"oid":7}]}`}},
 			{0x300, []string{`{"seen":"0/150","set":[` + entry(7, "seen") + `]}`}},
@@ -76,11 +80,7 @@ func TestEvolveKeepsWhatIsNewer(t *testing.T) {
 			for i, tx := range test.txs {
 				m = m.Evolve(parse(tx.messages...), known, made)
 				if i == len(test.txs)-1 || test.txs[i+1].end != tx.end {
-					for address, at := range made {
-						if at == 0 {
-							made[address] = tx.end
-						}
-					}
+					made.End(tx.end)
 					maps.Copy(known, made)
 					clear(made)
 				}

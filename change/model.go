@@ -165,6 +165,20 @@ type Said struct {
 // oldest transaction that is still open need not be in it.
 type Changes map[Address]LSN
 
+// End completes what a transaction made, which ends at lsn. If it changed anything itself, then also what it saw is as of its end:
+// who looked before that has not seen its changes, wherever they show.
+func (c Changes) End(lsn LSN) {
+	certain := false
+	for _, at := range c {
+		certain = certain || at == 0
+	}
+	for address := range c {
+		if certain {
+			c[address] = lsn
+		}
+	}
+}
+
 // Evolve is the model behind the change; m itself when it changes nothing. What was seen before the
 // object got what m has of it, as known says, does not count. The changes that it makes are added to made. Relations
 // go with their tables.

@@ -293,11 +293,7 @@ func (a *assembler) finish(c *content, tx *Tx) error {
 
 // evolved takes what the transaction makes of the model.
 func (a *assembler) evolved(c *content, tx *Tx) {
-	for address, at := range c.made {
-		if at == 0 {
-			c.made[address] = tx.LSN
-		}
-	}
+	c.made.End(tx.LSN)
 	a.model, tx.Model, tx.Models, tx.Changes = c.model, c.model, c.models, c.made
 	if a.changes == nil {
 		a.changes = change.Changes{}
