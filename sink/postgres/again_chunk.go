@@ -460,6 +460,10 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 			return 0, err
 		}
 	}
+	checks, err := t.suspendChecks(ctx, tx, s.name)
+	if err != nil {
+		return 0, err
+	}
 	if tag, err = tx.Exec(ctx, s.sqlMerge(from, to), pgx.QueryExecModeSimpleProtocol); err != nil {
 		if collides(err) && !c.whole() {
 			return 0, t.copyWhole(ctx, w.to, tx, j, s, err)
@@ -467,6 +471,11 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 		return 0, t.wrap("merge a chunk of "+s.name, err)
 	}
 	done := tag.RowsAffected()
+	for _, sql := range checks {
+		if _, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			return 0, t.wrap("make a constraint again", err)
+		}
+	}
 	var complete bool
 	if last {
 		if merged+done != rows {
@@ -487,6 +496,38 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 		t.turned.Broadcast()
 	}
 	return done, nil
+}
+
+// suspendChecks drops the check constraints of a table that are not valid, for rows that were there before them need not
+// fulfil them, and returns the statements that make them again. Inherited ones go with the parent's and stay.
+func (t *Target) suspendChecks(ctx context.Context, tx pgx.Tx, name string) (again []string, err error) {
+	rows, err := tx.Query(ctx, `
+		select pg_catalog.quote_ident(k.conname), pg_catalog.pg_get_constraintdef(k.oid), pg_catalog.quote_literal(pg_catalog.obj_description(k.oid, 'pg_constraint'))
+		from pg_catalog.pg_constraint k
+		where k.conrelid = $1::pg_catalog.regclass and k.contype = 'c' and not k.convalidated and k.coninhcount = 0
+		order by k.conname`, name)
+	if err != nil {
+		return nil, t.wrap("look for constraints of "+name, err)
+	}
+	var drops []string
+	var constraint, definition string
+	var comment *string
+	if _, err := pgx.ForEachRow(rows, []any{&constraint, &definition, &comment}, func() error {
+		drops = append(drops, "alter table "+name+" drop constraint "+constraint)
+		again = append(again, "alter table "+name+" add constraint "+constraint+" "+definition)
+		if comment != nil {
+			again = append(again, "comment on constraint "+constraint+" on "+name+" is "+*comment)
+		}
+		return nil
+	}); err != nil {
+		return nil, t.wrap("look for constraints of "+name, err)
+	}
+	for _, sql := range drops {
+		if _, err := tx.Exec(ctx, sql); err != nil {
+			return nil, t.wrap("suspend a constraint of "+name, err)
+		}
+	}
+	return again, nil
 }
 
 // note notes a chunk, and says whether its table is complete.
