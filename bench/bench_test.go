@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/pgbridge/pgbridge/pgserver"
 )
 
 // The benchmark itself, as small as it gets, so that its code keeps working. Nothing is said of times.
@@ -22,7 +24,8 @@ func TestBenchWorks(t *testing.T) {
 	if err := build(t.Context(), b.binary); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.find(t.Context()); err != nil {
+	var err error
+	if b.install, err = pgserver.Find(0); err != nil {
 		t.Fatal(err)
 	}
 	r := &report{

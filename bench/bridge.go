@@ -27,7 +27,8 @@ type bridge struct {
 	w        *world
 	tapStays bool // the tap runs on in a process of its own while replicas are paused
 
-	dir       string // of the configuration and the logs
+	dir       string    // of the configuration and the logs
+	tap       *exec.Cmd // in a process of its own; nil: it is not
 	processes []*exec.Cmd
 	peak      int64
 }
@@ -65,7 +66,7 @@ func (b *bridge) attach(ctx context.Context) error {
 	if len(b.w.replicas) == 0 {
 		return nil
 	}
-	if err := b.run(); err != nil {
+	if err := b.resume(ctx); err != nil {
 		return err
 	}
 	for _, r := range b.w.replicas {
@@ -76,32 +77,38 @@ func (b *bridge) attach(ctx context.Context) error {
 	return nil
 }
 
-func (b *bridge) pause(context.Context) error {
-	if err := b.stop(); err != nil {
+func (b *bridge) pause(context.Context) (err error) {
+	b.memory()
+	if err := b.stop(b.processes...); err != nil {
 		return err
 	}
-	if b.tapStays {
-		return b.run("tap")
+	b.processes = nil
+	if b.tapStays && b.tap == nil {
+		b.tap, err = b.run("tap")
 	}
-	return nil
+	return err
 }
 
+// resume runs everything in one process, or the replicas in one when the tap has its own.
 func (b *bridge) resume(_ context.Context, replicas ...int) error {
-	if !b.tapStays {
-		return b.run()
-	}
 	var roles []string
-	for _, i := range replicas {
-		roles = append(roles, "replica="+replicaName(i))
+	if b.tap != nil {
+		for _, i := range replicas {
+			roles = append(roles, "replica="+replicaName(i))
+		}
 	}
-	return b.run(roles...)
+	p, err := b.run(roles...)
+	if err == nil {
+		b.processes = append(b.processes, p)
+	}
+	return err
 }
 
 // run starts a bridge with these roles; none: all of them.
-func (b *bridge) run(roles ...string) error {
+func (b *bridge) run(roles ...string) (*exec.Cmd, error) {
 	log, err := os.OpenFile(b.log(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer log.Close()
 	args := []string{"run", "-c", b.config()}
@@ -111,20 +118,17 @@ func (b *bridge) run(roles ...string) error {
 	cmd := exec.Command(b.w.binary, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("bridge run: %w", err)
+		return nil, fmt.Errorf("bridge run: %w", err)
 	}
-	b.processes = append(b.processes, cmd)
-	return nil
+	return cmd, nil
 }
 
-// stop ends all processes in order, and notes what they needed.
-func (b *bridge) stop() error {
+// stop ends processes in order.
+func (b *bridge) stop(processes ...*exec.Cmd) error {
 	var errs []error
-	b.memory()
-	for _, p := range b.processes {
+	for _, p := range processes {
 		errs = append(errs, b.stopOne(p))
 	}
-	b.processes = nil
 	return errors.Join(errs...)
 }
 
@@ -141,10 +145,18 @@ func (b *bridge) stopOne(p *exec.Cmd) error {
 	return nil
 }
 
+// running are all processes of the moment.
+func (b *bridge) running() []*exec.Cmd {
+	if b.tap == nil {
+		return b.processes
+	}
+	return append([]*exec.Cmd{b.tap}, b.processes...)
+}
+
 // memory counts processes of one time together.
 func (b *bridge) memory() int64 {
 	var sum int64
-	for _, p := range b.processes {
+	for _, p := range b.running() {
 		if n, err := peakMemory(p.Process.Pid); err == nil { // one that has ended says so when it is stopped
 			sum += n
 		}
@@ -154,7 +166,8 @@ func (b *bridge) memory() int64 {
 }
 
 func (b *bridge) end() error {
-	err := b.stop()
+	err := b.stop(b.running()...)
+	b.tap, b.processes = nil, nil
 	if b.dir != "" {
 		err = errors.Join(err, os.RemoveAll(b.dir))
 	}

@@ -1,8 +1,6 @@
 package main
 
-import (
-	"time"
-)
+import "time"
 
 // The pictures, in the order of the document.
 const (
@@ -31,7 +29,13 @@ func (r *report) pictures() map[string]*picture {
 
 // byReplicas shows how long replicas that were down take together, by their number.
 func (o *outcome) byReplicas() *picture {
-	p := &picture{title: "Catching up on TPC-B transactions, by the number of replicas", x: "replicas", y: "seconds", panels: []panel{{title: "median of the rounds; the band is from the fastest to the slowest"}}}
+	p := &picture{
+		title:  "Catching up on TPC-B transactions, by the number of replicas",
+		note:   "line: median of the rounds; band: fastest to slowest",
+		x:      "replicas",
+		y:      "seconds",
+		panels: []panel{{}},
+	}
 	for _, n := range fanOut {
 		p.ticks = append(p.ticks, float64(n))
 	}
@@ -49,9 +53,15 @@ func (o *outcome) byReplicas() *picture {
 // traceStep is what one point of a picture of lag stands for.
 const traceStep = 250 * time.Millisecond
 
-// lagOverTime shows the last round: the median of each step, and the band from the least to the most.
+// lagOverTime shows the last round.
 func (o *outcome) lagOverTime() *picture {
-	p := &picture{title: "Lag, from the acknowledged commit until it is visible on the replica", x: "seconds", y: "milliseconds", log: true}
+	p := &picture{
+		title: "Lag, from the acknowledged commit until it is visible on the replica",
+		note:  "line: median of each quarter of a second; band: up to its slowest",
+		x:     "seconds",
+		y:     "milliseconds",
+		log:   true,
+	}
 	for i, pace := range paces {
 		panel := panel{title: pace.name}
 		for _, c := range o.contenders {
@@ -66,14 +76,14 @@ func (o *outcome) lagOverTime() *picture {
 	return p
 }
 
-// steps sums up probes.
+// steps sums up probes: their median, and the range from it to the slowest.
 func steps(probes []probe) (points []point) {
 	var at time.Duration
 	var lags []float64
 	flush := func() {
 		if len(lags) > 0 {
 			s := summarize(lags)
-			points = append(points, point{(at + traceStep/2).Seconds(), s.median, s.min, s.max})
+			points = append(points, point{(at + traceStep/2).Seconds(), s.median, s.median, s.max})
 			lags = nil
 		}
 	}

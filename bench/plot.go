@@ -13,6 +13,7 @@ import (
 // light nor dark: it stands on white paper and on a dark page.
 type picture struct {
 	title  string
+	note   string // how it is to be read
 	x, y   string // what the axes show, with the unit
 	log    bool   // the y axis is logarithmic
 	ticks  []float64
@@ -45,7 +46,7 @@ const (
 	panelGap   = 26.0
 )
 
-const ink = "#6e7781" // text and axes: as far from white as from black
+const ink = "#768390" // text and axes: as far from white as from black
 
 var colours = []string{"#2f81f7", "#db6d28", "#3fa266", "#a371f7"}
 
@@ -94,6 +95,7 @@ func (p *picture) legend(b *strings.Builder) {
 		text(b, x+32, 53, "start", "", name)
 		x += 60 + 8.5*float64(len(name))
 	}
+	text(b, leftRoom+plotWidth, 53, "end", `font-size="13"`, p.note)
 }
 
 // axis maps values to a place between 0 and 1.
@@ -143,7 +145,7 @@ func (p *picture) yAxis() *axis {
 // linearTicks are round values from 0 to one that is not below high.
 func linearTicks(high float64) (ticks []float64) {
 	step := math.Pow(10, math.Floor(math.Log10(high)))
-	for _, divisor := range []float64{5, 4, 2, 1} {
+	for _, divisor := range []float64{5, 4, 2, 1, 0.5} {
 		if high/(step/divisor) <= 6 {
 			step /= divisor
 			break

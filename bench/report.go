@@ -94,7 +94,7 @@ func (r *report) markdown() string {
 	for _, line := range r.machine {
 		fmt.Fprintf(&b, "* %s\n", line)
 	}
-	fmt.Fprintf(&b, "* %d rounds; in each, every contender does the work on fresh servers of its own, and who goes first takes turns\n\n", r.rounds)
+	fmt.Fprintf(&b, "* rounds: %d; in each, every contender does the work on fresh servers of its own, and who goes first takes turns\n\n", r.rounds)
 	b.WriteString("| `-only` | what | bridge | against | min | **median** | max | goal | met | others' ratios | bridge's memory |\n")
 	b.WriteString("|---|---|--:|--:|--:|--:|--:|--:|---|---|--:|\n")
 	for _, o := range r.outcomes {

@@ -97,6 +97,8 @@ func bigTransaction(ctx context.Context, b *bench, c *contender) (s sample, err 
 	if err := w.finish(ctx, &s, "mark", "big"); err != nil {
 		return s, err
 	}
-	s.add(mebibytes(s.memory))
+	if s.memory > 0 {
+		s.add(mebibytes(s.memory))
+	}
 	return s, nil
 }
