@@ -209,12 +209,13 @@ How it is measured:
 * The bridge is the built binary, run as processes of its own; its memory is the most that all of them had resident at a time, over all
   rounds. In the comparisons where replicas are down, the bridge's own time includes the start of its process.
 * Native replication is a subscription with its defaults; "native, streaming" is one with ` + "`streaming = on`" + `.
-* At the end of every round all replicated tables are compared with the master's, row for row, on every replica.
-* keyless: a subscription of this version reads the table once for every row, which would take days. It does one of 1,000 rows, and its
-  time is counted as often as rows are missing; the bridge does all of them.
+* At the end of every round all tables that were worked on are compared with the master's, row for row, on every replica.
+  (evolve compares a table that was changed; ddl has no replica.)
+* keyless: a subscription reads the table anew for every row, which would take hours. It does one of 1,000 rows, and its time is counted
+  that many times; the bridge does all of them.
 * lag: a prober commits a row every 10 ms, and asks the replica for it over one prepared statement without a pause.
 * Processor time is that of the postmaster and all its children, from ` + "`/proc`" + `.
-* evolve is compared with the master's own time for the changes, ddl with a master that has no bridge.
+* Throughput and processor time under load come from 8 pgbench clients without a limit of their rate.
 `
 
 // describe says what the run runs on.
