@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"time"
 )
@@ -231,7 +233,11 @@ func describe(ctx context.Context, b *bench) []string {
 	if b.pglogical == "" {
 		others = "pglogical is not installed and was left out"
 	}
-	settings := "servers with PostgreSQL's defaults, but for shared_buffers = 512MB, max_wal_size = 8GB, checkpoint_timeout = 30min, autovacuum = off"
+	var set []string
+	for _, name := range slices.Sorted(maps.Keys(serverSettings)) {
+		set = append(set, name+" = "+serverSettings[name])
+	}
+	settings := "servers with PostgreSQL's defaults, but for " + strings.Join(set, ", ")
 	return []string{machine, fmt.Sprintf("PostgreSQL %s, %s", b.install.Version, others), versionOf(ctx, b.binary), settings}
 }
 

@@ -21,6 +21,9 @@ const database = "app"
 
 // serverSettings are those of every server. fsync stays on.
 var serverSettings = map[string]string{
+	// Else a subscription that is enabled soon after it was attached waits up to 5 s before it starts.
+	"wal_retrieve_retry_interval": "100ms",
+
 	"shared_buffers":     "512MB",
 	"max_wal_size":       "8GB",
 	"checkpoint_timeout": "30min",
