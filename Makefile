@@ -46,8 +46,9 @@ lint: ## run staticcheck
 fuzz: ## run each fuzz target for FUZZTIME (10s)
 	@GO="$(GO)" scripts/fuzz.sh $(FUZZTIME)
 
-bench: setup ## run the benchmarks
-	$(GO) run ./bench
+bench: setup ## compare with native replication, and write docs/benchmarks.md; BENCH='-only log -scale 0.01' for less
+	@scripts/bench.sh
+	CGO_ENABLED=0 $(GO) run ./bench -write docs/benchmarks.md $(BENCH)
 
 clean: ## remove what was built
 	rm -rf bin

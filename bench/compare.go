@@ -2,339 +2,224 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"os/exec"
-	"strconv"
+	"math"
+	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
-	pgbridge "github.com/pgbridge/pgbridge"
-	"github.com/pgbridge/pgbridge/config"
-	"github.com/pgbridge/pgbridge/master"
 	"github.com/pgbridge/pgbridge/pgserver"
 )
 
-// bench holds what the comparisons share.
+// bench is what the comparisons share.
 type bench struct {
-	install      pgserver.Install
-	transactions int
-	rows         int
-	bridgeFirst  bool // which of the two is measured first takes turns
+	install   pgserver.Install
+	binary    string // the bridge
+	pglogical string // its version; empty: it is not there
+	scale     float64
+	progress  io.Writer
 }
 
-var comparisons = []comparison{
-	{"slot", "a backlog of TPC-B transactions in the slot: from start until applied",
-		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) {
-			return b.catchUp(ctx, false)
-		}},
-	{"log", "the same, already in the sync table: the replica was down",
-		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) {
-			return b.catchUp(ctx, true)
-		}},
-	{"copy", "initial copy of a table, schema and primary key included",
-		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) { return b.initialCopy(ctx) }},
-	{"ddl", "200 changes of the schema among 2,000 tables on the master: with the bridge's event triggers, against without",
-		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) {
-			return b.schemaChanges(ctx)
-		}},
-	{"evolve", "the same on a replica that was down, against the time that the master took",
-		func(ctx context.Context, b *bench) (ours, native time.Duration, err error) { return b.evolving(ctx) }},
+// scaled is a size of the full benchmark in this run.
+func (b *bench) scaled(n int) int { return max(1, int(math.Round(float64(n)*b.scale))) }
+
+func (b *bench) duration(d time.Duration) time.Duration {
+	return max(time.Second, time.Duration(float64(d)*b.scale))
 }
 
-// set is a master, a subscriber of native replication and a replica of the bridge.
-type set struct {
-	master, native, replica *pgserver.Server
-	config                  *config.Config
+// comparison is one kind of work. Every contender does it in every round, each on servers of its own.
+type comparison struct {
+	name string
+	// contenders: the bridge, what it is compared with, and others who are.
+	contenders []*contender
+	figures    []figure
+	// run has one contender do the work once. Its values are those of the figures, in their order; a contender that
+	// can not have the last ones leaves them out. Master and replicas are compared row for row before it returns.
+	run func(context.Context, *bench, *contender) (sample, error)
 }
 
-func (b *bench) start(ctx context.Context) (s *set, err error) {
-	s = &set{}
-	settings := map[string]string{"shared_buffers": "512MB", "max_wal_size": "8GB", "checkpoint_timeout": "30min", "autovacuum": "off"}
-	for _, server := range []**pgserver.Server{&s.master, &s.native, &s.replica} {
-		if *server, err = pgserver.Start(ctx, pgserver.Options{Install: b.install, Settings: settings}); err != nil {
-			s.close()
-			return nil, err
-		}
-		if err := execute(ctx, (*server).URL("postgres"), "create database app"); err != nil {
-			s.close()
-			return nil, err
-		}
-	}
-	s.config = &config.Config{
-		Master:   config.Master{URL: config.URL(s.master.URL("app")), Slot: "bridge", Publication: "bridge"},
-		Log:      config.Log{RetainFor: 24 * time.Hour, RetainBytes: 10 << 30},
-		Window:   config.Window{Transactions: 1000, Bytes: 8 << 20},
-		Replicas: []config.Replica{{Name: "replica", URL: config.URL(s.replica.URL("app"))}},
-	}
-	return s, nil
+// figure is something that is measured.
+type figure struct {
+	what   string
+	unit   string
+	goal   float64 // of the ratio; 0: none
+	larger bool    // larger is better
+	alone  bool    // the goal is one of the bridge's own value, not of a ratio
 }
 
-func (s *set) close() {
-	for _, server := range []*pgserver.Server{s.master, s.native, s.replica} {
-		if server != nil {
-			server.Close()
-		}
-	}
+// sample is what one contender came to in one round.
+type sample struct {
+	values  []float64
+	against []float64 // what the bridge's values are compared with, where it is no other contender
+	memory  int64     // of the bridge, at most, in bytes
+	traces  [][]probe // how the lag was, at each pace
 }
 
-// bridge runs parts of the bridge until stop is called.
-func (s *set) bridge(ctx context.Context, roles ...pgbridge.Role) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	b := pgbridge.New(s.config, slog.New(slog.NewTextHandler(io.Discard, nil)))
-	go func() {
-		defer close(done)
-		b.Run(ctx, roles...) // ends with ctx
-	}()
-	return func() {
-		cancel()
-		<-done
-	}
+func (s *sample) add(values ...float64) { s.values = append(s.values, values...) }
+
+// finish notes what the system needed, and compares the tables on all servers.
+func (w *world) finish(ctx context.Context, s *sample, tables ...string) error {
+	s.memory = max(s.memory, w.system.memory())
+	return w.equal(ctx, tables...)
 }
 
-func (s *set) init(ctx context.Context) error {
-	conn, err := pgx.Connect(ctx, s.master.URL("app"))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = master.Init(ctx, conn, master.Options{Slot: "bridge", Publication: "bridge"})
-	return err
+func mebibytes(bytes int64) float64 { return float64(bytes) / (1 << 20) }
+
+// comparisons are all there are, in their order.
+var comparisons = []*comparison{
+	{"log", []*contender{theBridge, native, pglogical}, []figure{
+		{what: "a replica that was down catches up on 100,000 TPC-B transactions; they are in the sync table", unit: "s", goal: 0.45},
+		{what: "two replicas, to two subscriptions", unit: "s"},
+		{what: "four replicas, to four subscriptions", unit: "s", goal: 0.30},
+		{what: "processor time of the master's server for each further replica that catches up", unit: "s"},
+	}, catchUp},
+	{"slot", []*contender{wholeBridge, native}, []figure{
+		{what: "the same from the slot's backlog: all of the bridge was down", unit: "s", goal: 0.75},
+	}, catchUpSlot},
+	{"hot", []*contender{theBridge, native}, []figure{
+		{what: "a replica that was down catches up on 1,000,000 single-row updates of 1,000 rows, 10 in a transaction", unit: "s", goal: 0.15},
+	}, hotRows},
+	{"keyless", []*contender{theBridge, native}, []figure{
+		{what: "the same with 200,000 updates, then deletes, in a table of 1,000,000 rows without a key (native does a sample, see below)", unit: "s", goal: 0.1},
+	}, keyless},
+	{"big", []*contender{theBridge, native, streaming}, []figure{
+		{what: "one transaction inserts 5,000,000 rows: from its commit until they are visible", unit: "s", goal: 0.5},
+		{what: "the bridge's resident memory meanwhile", unit: "MiB", goal: 256, alone: true},
+	}, bigTransaction},
+	{"copy5", []*contender{theBridge, native}, []figure{
+		{what: "initial copy of 5,000,000 rows", unit: "s"},
+	}, initialCopy(5_000_000)},
+	{"copy", []*contender{theBridge, native}, []figure{
+		{what: "initial copy of 10,000,000 rows", unit: "s", goal: 0.8},
+	}, initialCopy(10_000_000)},
+	{"lag", []*contender{theBridge, native, pglogical}, []figure{
+		{what: "lag, from the acknowledged commit until it is visible: idle, p50", unit: "ms", goal: 3},
+		{what: "idle, p99", unit: "ms"},
+		{what: "at 500 tps, p50", unit: "ms", goal: 3},
+		{what: "at 500 tps, p99", unit: "ms"},
+		{what: "at 2,000 tps, p50", unit: "ms"},
+		{what: "at 2,000 tps, p99", unit: "ms", goal: 1},
+	}, lags},
+	{"master", []*contender{theBridge, native, pglogical}, []figure{
+		{what: "the master's TPC-B throughput with one replica attached (larger is better)", unit: "tps", goal: 0.95, larger: true},
+		{what: "processor time of the master's server for each further replica, over 60,000 transactions", unit: "s", goal: 0.1},
+	}, attached},
+	{"ddl", []*contender{theBridge, alone}, []figure{
+		{what: "200 changes of the schema among 2,000 tables on the master: with the bridge's event triggers, to a master alone", unit: "s"},
+	}, schemaChanges},
+	{"evolve", []*contender{theBridge}, []figure{
+		{what: "a replica that was down follows the same changes, to the time that the master took for them", unit: "s"},
+	}, evolving},
 }
 
-// catchUp measures how long each takes for transactions that were committed while it
-// was down. stored says that the tap was up: the blocks are in the sync table.
-func (b *bench) catchUp(ctx context.Context, stored bool) (ours, native time.Duration, err error) {
-	s, err := b.start(ctx)
-	if err != nil {
-		return 0, 0, err
+func names() (list []string) {
+	for _, c := range comparisons {
+		list = append(list, c.name)
 	}
-	defer s.close()
-	if err := pgbench(ctx, s.master, "-i", "-q", "-s", "10"); err != nil {
-		return 0, 0, err
-	}
-	if err := execute(ctx, s.master.URL("app"), "alter table pgbench_history replica identity full"); err != nil {
-		return 0, 0, err
-	}
-	if err := s.init(ctx); err != nil {
-		return 0, 0, err
-	}
-	stop := s.bridge(ctx)
-	err = s.until(ctx, s.replica, `select exists (select from bridge.position where state = 'streaming')`)
-	stop()
-	if err != nil {
-		return 0, 0, err
-	}
-	if err := s.subscribe(ctx); err != nil {
-		return 0, 0, err
-	}
-	if err := execute(ctx, s.native.URL("app"), "alter subscription native disable"); err != nil {
-		return 0, 0, err
-	}
-	if stored {
-		stop := s.bridge(ctx, pgbridge.Role{Tap: true})
-		defer stop()
-	}
-	if err := pgbench(ctx, s.master, "-c", "8", "-j", "2", "-n", "-t", strconv.Itoa(b.transactions/8)); err != nil {
-		return 0, 0, err
-	}
-	count := b.transactions / 8 * 8
-	if stored {
-		if err := s.until(ctx, s.master, fmt.Sprintf(`select count(*) >= %d from bridge.commit_block`, count)); err != nil {
-			return 0, 0, err
-		}
-	}
-	applied := fmt.Sprintf(`select count(*) = %d from pgbench_history`, count)
-	both := []func() error{
-		func() error {
-			started := time.Now()
-			stop := s.bridge(ctx, s.roles(stored)...)
-			defer stop()
-			err := s.until(ctx, s.replica, applied)
-			ours = time.Since(started)
-			return err
-		},
-		func() error {
-			started := time.Now()
-			if err := execute(ctx, s.native.URL("app"), "alter subscription native enable"); err != nil {
-				return err
-			}
-			err := s.until(ctx, s.native, applied)
-			native = time.Since(started)
-			return errors.Join(err, execute(ctx, s.native.URL("app"), "alter subscription native disable"))
-		},
-	}
-	if err := b.inTurn(both); err != nil {
-		return 0, 0, err
-	}
-	return ours, native, s.equal(ctx, "pgbench_accounts", "pgbench_tellers", "pgbench_branches", "pgbench_history")
+	return list
 }
 
-func (s *set) roles(stored bool) []pgbridge.Role {
-	if stored {
-		return []pgbridge.Role{{Replica: "replica"}}
-	}
-	return nil
+// outcome is a comparison with the samples of all rounds.
+type outcome struct {
+	*comparison
+	samples map[*contender][]sample
+	missing []*contender // who could not be had
+	err     error        // the comparison was not finished
 }
 
-func (b *bench) inTurn(both []func() error) error {
-	if !b.bridgeFirst {
-		both[0], both[1] = both[1], both[0]
-	}
-	for _, f := range both {
-		if err := f(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
+// patience is how long one contender may take in one round.
+const patience = 10 * time.Minute
 
-// initialCopy measures how long each takes to bring a table to an empty database.
-func (b *bench) initialCopy(ctx context.Context) (ours, native time.Duration, err error) {
-	s, err := b.start(ctx)
-	if err != nil {
-		return 0, 0, err
+// compare runs the rounds. Who goes first takes turns.
+func (b *bench) compare(ctx context.Context, c *comparison, rounds int) *outcome {
+	o := &outcome{comparison: c, samples: map[*contender][]sample{}}
+	present := slices.Clone(c.contenders)
+	if b.pglogical == "" && slices.Contains(present, pglogical) {
+		present = slices.DeleteFunc(present, func(c *contender) bool { return c == pglogical })
+		o.missing = append(o.missing, pglogical)
 	}
-	defer s.close()
-	const table = "create table big (id bigint primary key, at timestamptz not null, amount numeric(12, 2) not null, who int not null, note text not null)"
-	if err := execute(ctx, s.master.URL("app"), table+fmt.Sprintf(`;
-		insert into big select i, '2024-01-01'::timestamptz + i * interval '1 second', i %% 10000 / 100.0, i %% 5000, md5(i::text) || md5((i + 1)::text)
-		from generate_series(1, %d) i`, b.rows)); err != nil {
-		return 0, 0, err
-	}
-	if err := execute(ctx, s.master.URL("app"), "vacuum analyze big"); err != nil {
-		return 0, 0, err
-	}
-	if err := s.init(ctx); err != nil {
-		return 0, 0, err
-	}
-	if err := execute(ctx, s.native.URL("app"), table); err != nil {
-		return 0, 0, err
-	}
-	both := []func() error{
-		func() error {
-			started := time.Now()
-			stop := s.bridge(ctx)
-			defer stop()
-			err := s.until(ctx, s.replica, `select exists (select from bridge.position where state = 'streaming')`)
-			ours = time.Since(started)
-			return err
-		},
-		func() error {
-			started := time.Now()
-			err := s.subscribe(ctx)
-			native = time.Since(started)
-			return err
-		},
-	}
-	if err := b.inTurn(both); err != nil {
-		return 0, 0, err
-	}
-	return ours, native, s.equal(ctx, "big")
-}
-
-// subscribe makes the native subscription and waits until its tables are copied.
-func (s *set) subscribe(ctx context.Context) error {
-	if s.has(ctx, s.master, "pgbench_accounts") {
-		if err := pgbench(ctx, s.native, "-i", "-I", "dtp", "-q", "-s", "10"); err != nil {
-			return err
-		}
-	}
-	if err := execute(ctx, s.master.URL("app"), `
-		do $$ begin execute (
-			select 'create publication native for table ' || string_agg(format('%I.%I', schemaname, tablename), ', ')
-			from pg_publication_tables where pubname = 'bridge'); end $$`); err != nil {
-		return err
-	}
-	if err := execute(ctx, s.native.URL("app"), fmt.Sprintf("create subscription native connection '%s' publication native", s.master.URL("app"))); err != nil {
-		return err
-	}
-	return s.until(ctx, s.native, `select count(*) > 0 and bool_and(srsubstate = 'r') from pg_subscription_rel`)
-}
-
-func (s *set) has(ctx context.Context, server *pgserver.Server, table string) bool {
-	ok, err := ask(ctx, server.URL("app"), fmt.Sprintf("select to_regclass('%s') is not null", table))
-	return err == nil && ok
-}
-
-// until polls until the query says yes.
-func (s *set) until(ctx context.Context, server *pgserver.Server, query string) error {
-	conn, err := pgx.Connect(ctx, server.URL("app"))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	for {
-		var yes bool
-		if err := conn.QueryRow(ctx, query).Scan(&yes); err == nil && yes {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-	}
-}
-
-// equal fails unless all three hold the same rows.
-func (s *set) equal(ctx context.Context, tables ...string) error {
-	for _, table := range tables {
-		query := fmt.Sprintf(`select count(*)::text || ' ' || coalesce(sum(hashtextextended(t::text, 0)), 0)::text from %s t`, table)
-		var sums []string
-		for _, server := range []*pgserver.Server{s.master, s.native, s.replica} {
-			conn, err := pgx.Connect(ctx, server.URL("app"))
+	for round := range rounds {
+		for i := range present {
+			contender := present[(i+round)%len(present)]
+			s, err := b.runOne(ctx, c, contender)
 			if err != nil {
-				return err
+				o.err = fmt.Errorf("%s, round %d, %s: %w", c.name, round+1, contender.name, err)
+				fmt.Fprintf(b.progress, "%v\n", o.err)
+				return o
 			}
-			var sum string
-			err = conn.QueryRow(ctx, query).Scan(&sum)
-			conn.Close(ctx)
-			if err != nil {
-				return err
+			fmt.Fprintf(b.progress, "%-8s round %d  %-18s", c.name, round+1, contender.name)
+			for i, v := range s.values {
+				fmt.Fprintf(b.progress, "  %s", c.figures[i].text(v))
 			}
-			sums = append(sums, sum)
-		}
-		if sums[0] != sums[1] || sums[0] != sums[2] {
-			return fmt.Errorf("table %s differs: master %s, native %s, bridge %s", table, sums[0], sums[1], sums[2])
+			fmt.Fprintln(b.progress)
+			o.samples[contender] = append(o.samples[contender], s)
 		}
 	}
-	return nil
+	return o
 }
 
-func execute(ctx context.Context, url, sql string) error {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return err
-	}
-	defer conn.Close(ctx)
-	_, err = conn.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol)
-	return err
+func (b *bench) runOne(ctx context.Context, c *comparison, by *contender) (sample, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return c.run(ctx, b, by)
 }
 
-func ask(ctx context.Context, url, query string) (yes bool, err error) {
-	conn, err := pgx.Connect(ctx, url)
-	if err != nil {
-		return false, err
+// values are a contender's values of one figure, round by round.
+func (o *outcome) values(by *contender, figure int) (list []float64) {
+	for _, s := range o.samples[by] {
+		if figure < len(s.values) {
+			list = append(list, s.values[figure])
+		}
 	}
-	defer conn.Close(ctx)
-	err = conn.QueryRow(ctx, query).Scan(&yes)
-	return yes, err
+	return list
 }
 
-func pgbench(ctx context.Context, server *pgserver.Server, args ...string) error {
-	install := server.Install()
-	tool, err := install.Tool("pgbench")
-	if err != nil {
-		return err
+// reference is what the bridge is compared with.
+func (o *outcome) reference(figure int) (name string, list []float64) {
+	if len(o.contenders) > 1 {
+		return o.contenders[1].name, o.values(o.contenders[1], figure)
 	}
-	cmd := exec.CommandContext(ctx, tool, append(args, server.URL("app"))...)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("pgbench: %w: %s", err, out)
+	for _, s := range o.samples[o.contenders[0]] {
+		list = append(list, s.against[figure])
 	}
-	return nil
+	return "master", list
+}
+
+// ratios are a contender's values by the reference's, of the same rounds.
+func (o *outcome) ratios(by *contender, figure int) (list []float64) {
+	_, reference := o.reference(figure)
+	for i, v := range o.values(by, figure) {
+		if i < len(reference) {
+			list = append(list, v/reference[i])
+		}
+	}
+	return list
+}
+
+// memory is the most that the bridge needed in any round, in bytes.
+func (o *outcome) memory() (most int64) {
+	for _, s := range o.samples[o.contenders[0]] {
+		most = max(most, s.memory)
+	}
+	return most
+}
+
+// summary is what is told of several rounds.
+type summary struct{ min, median, max float64 }
+
+func summarize(values []float64) summary {
+	if len(values) == 0 {
+		return summary{math.NaN(), math.NaN(), math.NaN()}
+	}
+	sorted := slices.Sorted(slices.Values(values))
+	n := len(sorted)
+	return summary{sorted[0], (sorted[(n-1)/2] + sorted[n/2]) / 2, sorted[n-1]}
+}
+
+// met says whether the median meets the goal.
+func (f *figure) met(s summary) bool {
+	if f.larger {
+		return s.median >= f.goal
+	}
+	return s.median <= f.goal
 }

@@ -1,105 +1,138 @@
-// Command bench compares the bridge with PostgreSQL's own logical replication, on
-// this machine, in the same run, side by side. What it prints are ratios: the
-// bridge's time by native replication's; smaller is better, and only that carries
-// over to other machines.
+// Command bench compares the bridge with PostgreSQL's own logical replication, and with pglogical where it is installed,
+// on this machine, in the same run, round by round. What counts are ratios: the bridge's value by native replication's;
+// only they carry over to other machines.
 //
-//	go run ./bench [-rounds 3] [-only catchup,copy]
+//	go run ./bench [-only log,lag] [-rounds 3] [-scale 0.01] [-write docs/benchmarks.md]
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"runtime"
-	"runtime/pprof"
+	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/pgbridge/pgbridge/pgserver"
 )
 
-// comparison is one kind of work, measured for both.
-type comparison struct {
-	name string
-	what string
-	run  func(ctx context.Context, b *bench) (ours, native time.Duration, err error)
+// options are what the command line says.
+type options struct {
+	only   []string // names of comparisons; empty: all
+	rounds int
+	scale  float64
+	write  string // the document; empty: none
+	force  bool   // a partial run may take the place of a full one
 }
 
+// fullRounds is how many rounds a full run has.
+const fullRounds = 3
+
+// full says whether a run with these options is a complete one.
+func (o *options) full() bool { return len(o.only) == 0 && o.scale == 1 && o.rounds >= fullRounds }
+
 func main() {
-	rounds := flag.Int("rounds", 3, "rounds of each comparison")
-	only := flag.String("only", "", "comma-separated names of comparisons; empty: all")
-	var b bench
-	flag.IntVar(&b.transactions, "transactions", 100_000, "TPC-B transactions to catch up on")
-	flag.IntVar(&b.rows, "rows", 5_000_000, "rows of the initial copy")
-	profile := flag.String("cpuprofile", "", "write a CPU profile of the bridge's side (with everything that runs in this process)")
+	var o options
+	only := flag.String("only", "", "comma-separated names of comparisons ("+strings.Join(names(), ", ")+"); empty: all")
+	flag.IntVar(&o.rounds, "rounds", fullRounds, "rounds of each comparison")
+	flag.Float64Var(&o.scale, "scale", 1, "factor of all sizes and durations; 0.01 for a first look")
+	flag.StringVar(&o.write, "write", "", "write the results to this Markdown `file`, and the pictures beside it")
+	flag.BoolVar(&o.force, "force", false, "let a scaled or partial run overwrite the results of a full one")
 	flag.Parse()
-	if *profile != "" {
-		stop, err := startProfile(*profile)
-		if err != nil {
-			fmt.Fprintln(os.Stderr, "bench:", err)
-			os.Exit(1)
-		}
-		defer stop()
+	if *only != "" {
+		o.only = strings.Split(*only, ",")
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, &b, *rounds, *only); err != nil {
+	if err := run(ctx, &o); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-// startProfile begins a CPU profile; stop ends it.
-func startProfile(path string) (stop func(), err error) {
-	f, err := os.Create(path)
+// run makes the comparisons, prints the document, and writes it where it was asked for.
+func run(ctx context.Context, o *options) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	if err := mayWrite(o); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "bench-")
 	if err != nil {
-		return nil, fmt.Errorf("create the profile: %w", err)
+		return err
 	}
-	if err := pprof.StartCPUProfile(f); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("start the profile: %w", err)
+	defer os.RemoveAll(dir)
+	b := &bench{binary: filepath.Join(dir, "bridge"), scale: o.scale, progress: os.Stderr}
+	if err := build(ctx, b.binary, "-trimpath", "-ldflags", "-s -w"); err != nil {
+		return err
 	}
-	return func() {
-		pprof.StopCPUProfile()
-		f.Close()
-	}, nil
+	if err := b.find(ctx); err != nil {
+		return err
+	}
+	r := &report{options: o, machine: describe(ctx, b), began: time.Now()}
+	for _, c := range comparisons {
+		if len(o.only) > 0 && !slices.Contains(o.only, c.name) {
+			continue
+		}
+		r.outcomes = append(r.outcomes, b.compare(ctx, c, o.rounds))
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	r.took = time.Since(r.began)
+	fmt.Print(r.markdown())
+	errs := []error{r.failures()}
+	if o.write != "" {
+		errs = append(errs, r.write())
+	}
+	return errors.Join(errs...)
 }
 
-func run(ctx context.Context, b *bench, rounds int, only string) (err error) {
+func (o *options) validate() error {
+	var errs []error
+	for _, name := range o.only {
+		if !slices.Contains(names(), name) {
+			errs = append(errs, fmt.Errorf("-only: no comparison is named %q; there are %s", name, strings.Join(names(), ", ")))
+		}
+	}
+	if o.rounds < 1 {
+		errs = append(errs, fmt.Errorf("-rounds: %d is too few", o.rounds))
+	}
+	if !(o.scale > 0) {
+		errs = append(errs, fmt.Errorf("-scale: %g is not above 0", o.scale))
+	}
+	return errors.Join(errs...)
+}
+
+// find looks for what the bridge is compared with.
+func (b *bench) find(ctx context.Context) (err error) {
 	if b.install, err = pgserver.Find(0); err != nil {
 		return err
 	}
-	fmt.Printf("PostgreSQL %s, %d CPUs, %s, Go %s\n", b.install.Version, runtime.NumCPU(), runtime.GOARCH, runtime.Version())
-	fmt.Printf("%-10s %6s %12s %12s %8s\n", "work", "round", "bridge", "native", "ratio")
-	type result struct {
-		name, what string
-		ratios     []float64
+	b.pglogical, err = b.hasPglogical(ctx)
+	return err
+}
+
+// hasPglogical gives the version of the extension that this PostgreSQL has, empty when it has none.
+func (b *bench) hasPglogical(ctx context.Context) (version string, err error) {
+	s, err := pgserver.Start(ctx, pgserver.Options{Install: b.install})
+	if err != nil {
+		return "", err
 	}
-	var results []result
-	for _, c := range comparisons {
-		if only != "" && !slices.Contains(strings.Split(only, ","), c.name) {
-			continue
-		}
-		r := result{name: c.name, what: c.what}
-		for round := range rounds {
-			b.bridgeFirst = round%2 == 0
-			ours, native, err := c.run(ctx, b)
-			if err != nil {
-				return fmt.Errorf("%s: %w", c.name, err)
-			}
-			ratio := ours.Seconds() / native.Seconds()
-			fmt.Printf("%-10s %6d %12s %12s %8.2f\n", c.name, round+1, ours.Round(time.Millisecond), native.Round(time.Millisecond), ratio)
-			r.ratios = append(r.ratios, ratio)
-		}
-		results = append(results, r)
+	defer s.Close()
+	conn, err := pgx.Connect(ctx, s.URL("postgres"))
+	if err != nil {
+		return "", err
 	}
-	fmt.Printf("\n%-10s %8s %8s %8s   %s\n", "ratio", "min", "median", "max", "what")
-	for _, r := range results {
-		slices.Sort(r.ratios)
-		fmt.Printf("%-10s %8.2f %8.2f %8.2f   %s\n", r.name, r.ratios[0], r.ratios[len(r.ratios)/2], r.ratios[len(r.ratios)-1], r.what)
-	}
-	return nil
+	defer conn.Close(context.WithoutCancel(ctx))
+	err = conn.QueryRow(ctx, "select coalesce(max(default_version), '') from pg_available_extensions where name = 'pglogical'").Scan(&version)
+	return version, err
 }
