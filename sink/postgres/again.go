@@ -74,7 +74,7 @@ func (t *Target) wantAgain(ctx context.Context, c *contradiction) error {
 		return c.err
 	}
 	t.o.Log.Debug("table is copied again, it is ahead", "replica", t.o.Name, "table", tbl.Name, "reason", c.err)
-	r := &run{t: t, ctx: ctx, wanted: map[uint32]bool{}}
+	r := &run{t: t, ctx: ctx, model: model, wanted: map[uint32]bool{}}
 	if _, err := t.conn.Exec(ctx, "begin"); err != nil {
 		return t.wrap("begin", err)
 	}
@@ -184,6 +184,10 @@ func (t *Target) copyAgain(ctx context.Context, master *pgx.Conn, s *source) (do
 		return false, t.wrap("begin", err)
 	}
 	defer write.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
+	wake, err := t.silence(ctx, t.conn, s.name, rendered)
+	if err != nil {
+		return false, err
+	}
 	if err := t.empty(ctx, s.name); err != nil {
 		return false, err
 	}
@@ -195,6 +199,9 @@ func (t *Target) copyAgain(ctx context.Context, master *pgx.Conn, s *source) (do
 		return false, nil
 	}
 	if err != nil {
+		return false, err
+	}
+	if err := wake(); err != nil {
 		return false, err
 	}
 	batch := &pgx.Batch{}

@@ -108,6 +108,7 @@ func (t *Target) apply(ctx context.Context, w *sink.Window, inOrder bool) error 
 	if err != nil {
 		return r.abandon(err)
 	}
+	r.wake()
 	r.position(w.Before, last)
 	if err := r.flight.land(); err != nil {
 		return r.abandon(err)
@@ -123,6 +124,7 @@ type run struct {
 	model   *change.Model   // in force at the change that is read
 	evolved []evolved       // models that came into force in the window
 	wanted  map[uint32]bool // by OID: tables that are to be copied since
+	silent  map[*table]bool // tables whose triggers are switched off
 
 	caughtUp bool // the stream has come to where the schema was ahead
 	inOrder  bool
@@ -252,6 +254,7 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 // table finds the relation on the replica, behind what was sent before.
 func (r *run) table(rel *change.Relation) (*table, error) {
 	if known := r.t.tables[rel]; known != nil {
+		r.silence(known)
 		return known, nil
 	}
 	if err := r.flight.land(); err != nil {
@@ -266,7 +269,11 @@ func (r *run) table(rel *change.Relation) (*table, error) {
 	if tbl := now.tables[rel.OID]; tbl != nil {
 		name = schema.Quote(tbl.Schema, tbl.Name)
 	}
-	return r.t.table(r.ctx, rel, name)
+	tbl, err := r.t.table(r.ctx, rel, name, now)
+	if err == nil {
+		r.silence(tbl)
+	}
+	return tbl, err
 }
 
 // row applies one change where it stands.
