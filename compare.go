@@ -260,6 +260,7 @@ func (c *comparing) schemaDiff(ctx context.Context) ([]schema.Difference, error)
 	option := schema.Options{Table: c.b.Config.Master.Tables.Match}
 	for look := 1; ; look++ {
 		var differences []schema.Difference
+		var missing []string
 		steady := false
 		master, err := schema.Read(ctx, c.master, option)
 		if err == nil && c.catchUp != nil {
@@ -275,11 +276,15 @@ func (c *comparing) schemaDiff(ctx context.Context) ([]schema.Difference, error)
 			if err == nil {
 				differences = schema.Diff(again, replica)
 				steady = len(schema.Diff(master, again)) == 0 || len(differences) == 0
+				missing = schema.MissingRoles(again, replica)
 			}
 		}
 		if err == nil && steady {
 			for _, object := range master.NotCovered {
 				c.note("not replicated: %s", object)
+			}
+			for _, role := range missing {
+				c.note("role %s is not on the replica: what it owns or may do is not compared", schema.Quote(role))
 			}
 			return differences, nil
 		}

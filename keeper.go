@@ -105,6 +105,7 @@ type schemaWatch struct {
 	ended    time.Time     // of the last look
 	took     time.Duration // which costs: it reads the whole catalog
 	compared change.Checksum
+	owners   string                           // by then: REASSIGN OWNED and ALTER ROLE RENAME fire no event trigger
 	suspects map[change.Address]master.Missed // that differed in the last look
 	written  change.LSN                       // without triggers: the log's head has to come here before the next one
 }
@@ -115,11 +116,15 @@ func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
+	owners, err := master.Owners(ctx, conn)
+	if err != nil {
+		return err
+	}
 	since := time.Since(w.ended)
 	switch {
 	case head.LSN < w.written || since < restFor*w.took:
 		return nil
-	case model == w.compared && len(w.suspects) == 0 && w.triggers && since < lookEvery:
+	case model == w.compared && owners == w.owners && len(w.suspects) == 0 && w.triggers && since < lookEvery:
 		return nil
 	}
 	started := time.Now()
@@ -128,7 +133,7 @@ func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) error {
 	if err != nil {
 		return err
 	}
-	w.compared = model
+	w.compared, w.owners = model, owners
 	if len(missed) > 0 && (all || !w.triggers) {
 		w.written, err = master.CaptureMissed(ctx, conn)
 		return err

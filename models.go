@@ -274,6 +274,7 @@ func SchemaDifferences(before, after *schema.Model) []string {
 		was := old[identify(o)]
 		delete(old, identify(o))
 		switch {
+		case was == nil && o.Kind == schema.KindPrivileges: // comes with the object
 		case was == nil:
 			list = append(list, "+ "+o.String())
 		case was.String() != o.String():
@@ -283,7 +284,7 @@ func SchemaDifferences(before, after *schema.Model) []string {
 		}
 	}
 	for _, o := range before.Objects {
-		if _, left := old[identify(o)]; left && o.Definition != "" {
+		if _, left := old[identify(o)]; left && o.Definition != "" && o.Kind != schema.KindPrivileges {
 			list = append(list, "- "+o.String())
 		}
 	}

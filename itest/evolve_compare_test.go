@@ -169,9 +169,8 @@ var (
 	restricted       = regexp.MustCompile(`(?m)^\\(un)?restrict .*$`)
 	ourEventTriggers = regexp.MustCompile(`(?m)^(CREATE|ALTER) EVENT TRIGGER [^;]*;$`)
 	// What is ours on one side, or has its place between two entries and belongs to neither: the
-	// settings before tables, the replica identity that tables without a key get, and the
-	// states of triggers that a replica shall not have.
-	notTheirs = regexp.MustCompile(`(?m)^(SET default_t.*;|ALTER TABLE ONLY .* REPLICA IDENTITY FULL;|ALTER TABLE .* ENABLE (ALWAYS|REPLICA) (TRIGGER|RULE) .*;)$`)
+	// settings before tables, and the replica identity that tables without a key get.
+	notTheirs = regexp.MustCompile(`(?m)^(SET default_t.*;|ALTER TABLE ONLY .* REPLICA IDENTITY FULL;)$`)
 	entryHead = regexp.MustCompile(`(?m)^--\n-- (?:Data for )?Name: (.*; Type: .*; Schema: .*); Owner:.*\n--\n`)
 	blanks    = regexp.MustCompile(`\n{2,}`)
 )
@@ -187,7 +186,7 @@ func rawDump(t testing.TB, server *pgserver.Server, url string) (text string, ok
 		return "", false
 	}
 	var stderr bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), tool, "--schema-only", "--no-owner", "--no-privileges",
+	cmd := exec.CommandContext(t.Context(), tool, "--schema-only",
 		"--exclude-schema=bridge", "--no-publications", "--no-subscriptions", url)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
@@ -239,8 +238,6 @@ func parseDump(text string) entries {
 		body := strings.TrimSpace(blanks.ReplaceAllString(text[h[1]:end], "\n"))
 		switch {
 		case strings.Contains(name, "; Type: EVENT TRIGGER;"):
-			continue
-		case strings.HasPrefix(name, "public; Type: SCHEMA;"): // says who owns it
 			continue
 		case body == "COMMENT ON SCHEMA public IS '';", body == "COMMENT ON SCHEMA public IS 'standard public schema';":
 			continue // initdb's

@@ -420,7 +420,7 @@ func (c *corpus) empty(t testing.TB) {
 	if names[0] != "null" {
 		sql += "drop schema " + names[0] + " cascade; "
 	}
-	if err := try(t.Context(), c.w.master.URL("app"), sql+"create schema public; commit"); err != nil {
+	if err := try(t.Context(), c.w.master.URL("app"), sql+`create schema public; drop owned by alice; drop owned by bob; drop owned by carol; drop owned by "Dave ""D"""; commit`); err != nil {
 		t.Fatalf("drop everything: %v", err)
 	}
 }

@@ -58,16 +58,21 @@ func newWorld(t testing.TB, from, to, replicas int, options ...pgtest.Option) *w
 		Log:    config.Log{RetainFor: 24 * time.Hour, RetainBytes: 10 << 30},
 		Window: config.Window{Transactions: 1000, Bytes: 8 << 20},
 	}
+	w.exec(w.master.URL("postgres"), makeRoles)
 	w.exec(w.master.URL("postgres"), "create database app")
 	for i := range replicas {
 		server := pgtest.ForTest(t, pgtest.With(pgtest.Install(t, to)))
 		w.replicas = append(w.replicas, server)
+		w.exec(server.URL("postgres"), makeRoles)
 		w.exec(server.URL("postgres"), "create database app")
 		w.config.Replicas = append(w.config.Replicas, config.Replica{Name: fmt.Sprintf("r%d", i+1), URL: config.URL(server.URL("app"))})
 	}
 	t.Cleanup(w.stop)
 	return w
 }
+
+// makeRoles makes the roles that own things or may do something in tests.
+const makeRoles = `create role alice; create role bob; create role carol; create role "Dave ""D"""`
 
 // exec runs SQL, several statements if need be.
 func (w *world) exec(url, sql string) {

@@ -114,6 +114,25 @@ func CaptureMissed(ctx context.Context, conn *pgx.Conn) (behind change.LSN, err 
 	return behind, wrapCapture(err)
 }
 
+// Owners tells which roles own something in the database or may do something there, by their names. When that
+// changes, the schema may have changed without an event trigger: REASSIGN OWNED and ALTER ROLE RENAME fire none.
+func Owners(ctx context.Context, conn *pgx.Conn) (owners string, err error) {
+	err = conn.QueryRow(ctx, `
+		select string_agg(distinct s.deptype::text || ' ' || r.rolname, ', ')
+		from (
+			select refobjid, deptype
+			from pg_catalog.pg_shdepend
+			where dbid = (select oid from pg_catalog.pg_database where datname = current_database()) and refclassid = 1260
+			union
+			select 10, 'o' -- to whom all belongs that has no such row
+		) s
+		join pg_catalog.pg_roles r on r.oid = s.refobjid`).Scan(&owners)
+	if err != nil {
+		return "", fmt.Errorf("look up the owners of objects: %w", err)
+	}
+	return owners, nil
+}
+
 func wrapCapture(err error) error {
 	if err != nil {
 		return fmt.Errorf("write the schema into the log: %w", err)

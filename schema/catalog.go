@@ -65,6 +65,7 @@ type rows struct {
 	Triggers          []triggerRow
 	Policies          []policyRow
 	Statistics        []statisticsRow
+	DefaultPrivileges []defaultPrivilegesRow `json:"default_privileges"`
 	Others            []otherRow
 }
 
@@ -94,6 +95,7 @@ func (r *rows) add(more *rows) {
 	r.Triggers = append(r.Triggers, more.Triggers...)
 	r.Policies = append(r.Policies, more.Policies...)
 	r.Statistics = append(r.Statistics, more.Statistics...)
+	r.DefaultPrivileges = append(r.DefaultPrivileges, more.DefaultPrivileges...)
 	r.Others = append(r.Others, more.Others...)
 }
 
@@ -150,7 +152,7 @@ func sources() []source {
 	return slices.Concat([]source{
 		schemaSource, extensionSource, collationSource, typeSource, functionSource, aggregateSource, operatorSource, castSource,
 		familySource, classSource, relationSource, sequenceSource, constraintSource, indexSource, ruleSource, triggerSource,
-		policySource, statisticsSource,
+		policySource, statisticsSource, defaultPrivilegesSource,
 	}, textSearchSources, otherSources)
 }
 

@@ -24,6 +24,7 @@ type column struct {
 	DefaultOID  uint32 `json:"default_oid,string"`
 	Expression  string // of the default or the generated column
 	Missing     *string
+	ACL         []string
 
 	notNull notNull // of servers that keep it as a constraint
 }
@@ -44,7 +45,7 @@ var relationColumns = part{"columns", `
 		a.attislocal as local, case when a.attstorage <> t.typstorage then a.attstorage::text end as storage,
 		nullif(a.attcompression::text, '') as compression, nullif(a.attstattarget, -1)::int as statistics, a.attoptions as options,
 		case when a.atthasmissing then (a.attmissingval::text::text[])[1] end as missing,
-		d.oid as default_oid, pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression
+		a.attacl::text[] as acl, d.oid as default_oid, pg_catalog.pg_get_expr(d.adbin, d.adrelid) as expression
 	from pg_catalog.pg_attribute a
 	join pg_catalog.pg_type t on t.oid = a.atttypid
 	left join pg_catalog.pg_attrdef d on d.adrelid = a.attrelid and d.adnum = a.attnum

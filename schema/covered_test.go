@@ -37,6 +37,7 @@ var catalogs = map[string]string{
 	"pg_largeobject":           "named: by pg_largeobject_metadata",
 	"pg_largeobject_metadata":  "named",
 	"pg_namespace":             "read",
+	"pg_default_acl":           "read",
 	"pg_opclass":               "read",
 	"pg_operator":              "read",
 	"pg_opfamily":              "read",
@@ -66,8 +67,7 @@ var catalogs = map[string]string{
 	"pg_statistic":          "no schema: what ANALYZE found",
 	"pg_statistic_ext_data": "no schema: what ANALYZE found",
 
-	"pg_default_acl": "privileges, which each server has of its own",
-	"pg_init_privs":  "privileges, which each server has of its own",
+	"pg_init_privs": "privileges that extensions come with",
 
 	"pg_auth_members":       "the server's: roles",
 	"pg_authid":             "the server's: roles",

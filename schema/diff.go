@@ -73,16 +73,22 @@ func (d Difference) Apart() (a, b string) {
 // Diff returns what has to change in b to make it like a; nil when nothing has to. The models may come from different
 // major versions; then the text of views and rules, which each version writes in its own way, is compared without
 // qualifiers, parentheses and spaces. A text that PostgreSQL writes differently after it was loaded again is no difference.
-// What belongs to a table that is missing is not listed beside it.
+// What belongs to a table that is missing is not listed beside it. Owners and privileges are compared as far as
+// they are those of roles that exist on both sides.
 // A replica identity set for the replication's sake comes as KindReplicaIdentity, for the caller to filter.
 func Diff(a, b *Model) []Difference {
 	loose := a.Version/10000 != b.Version/10000
 	ours, theirs := a.byKey(), b.byKey()
+	exists := func(role string) bool { return a.hasRole(role) && b.hasRole(role) }
 	var list []Difference
 	for _, o := range a.Objects {
 		p := theirs[o.key()]
 		switch {
 		case o.Definition == "":
+		case o.privileges != nil && (p == nil || !o.privileges.differs(p.privileges, exists)):
+			if o.privileges.missing(p, exists) {
+				list = append(list, Difference{o.Kind, "", "", o.Name, MissingOnReplica, o.Definition, ""})
+			}
 		case p != nil && (sameDefinition(o, p) || loose && looseText(o) == looseText(p)):
 		case p != nil && o.Relation != nil && p.Relation != nil:
 			list = append(list, diffTable(o, p)...)
@@ -93,7 +99,13 @@ func Diff(a, b *Model) []Difference {
 		}
 	}
 	for _, p := range b.Objects {
-		if p.Definition != "" && ours[p.key()] == nil && !goesWithOther(p, ours) {
+		switch {
+		case p.Definition == "", ours[p.key()] != nil:
+		case p.privileges != nil:
+			if p.privileges.missing(nil, exists) {
+				list = append(list, Difference{p.Kind, "", "", p.Name, OnlyOnReplica, "", p.Definition})
+			}
+		case !goesWithOther(p, ours):
 			list = append(list, Difference{p.Kind, p.Schema, p.Table, p.Name, OnlyOnReplica, "", p.Definition})
 		}
 	}

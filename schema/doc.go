@@ -7,7 +7,7 @@
 // depend on who reads them. Servers of majors 14 to 18 can be read, and the statements work on majors 14 to 18, as far as
 // the target knows the features used.
 //
-// Not part of a model: owners, privileges, tablespaces, roles, event triggers, publications, subscriptions, and the values
+// Not part of a model: tablespaces, roles, event triggers, publications, subscriptions, and the values
 // of sequences.
 //
 // # Images
@@ -34,6 +34,13 @@
 // target are taken as given: the roles named in policies (a policy for a role that does not exist fails), and the files of
 // the extensions. Refreshing materialized views, building indexes and checking constraints runs functions of the schema as
 // the caller; with the empty search_path, functions that do not qualify names can fail there, as they do for pg_restore.
+//
+// Owners and privileges come last, as objects of their own, so that all else is made by one who may. Their statements name
+// the roles that they need, and can be left out where one does not exist (Statement.Roles). Privileges are granted in the
+// order in which the master has them, because one can rest on another, and because pg_dump shows it.
+//
+// Triggers and rules are made as they are. Where rows are applied with session_replication_role = replica, those with
+// Object.Firing would fire; who applies has to switch them off.
 //
 // # From one schema to another
 //

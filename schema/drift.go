@@ -29,12 +29,6 @@ func FindDrift(want, there *Model) []Drift {
 		}
 		list = append(list, Drift{d, stops(d, o, p, ours, theirs)})
 	}
-	for _, o := range want.Objects {
-		if p := theirs[o.key()]; p != nil && p.Aside != "" {
-			d := Difference{o.Kind, o.Schema, o.Table, o.Name, Differs, enabled, p.Aside}
-			list = append(list, Drift{d, true}) // what it did on the master comes in the blocks
-		}
-	}
 	return list
 }
 
@@ -48,13 +42,10 @@ func Lasting(drift []Drift, later *Model) []Drift {
 			return table != nil && slices.ContainsFunc(table.Relation.Columns, func(c Column) bool { return c.Name == d.Name && c.Definition == d.A })
 		}
 		o := objects[key{d.Kind, d.Schema, d.Table, d.Name}]
-		return o != nil && (o.Definition == d.A || d.A == enabled)
+		return o != nil && o.Definition == d.A
 	}
 	return slices.DeleteFunc(slices.Clone(drift), func(d Drift) bool { return !says(d) })
 }
-
-// enabled is what a trigger or rule is as it should be, in a difference of what it is set to fire for.
-const enabled = "enabled"
 
 // moreLabels reports whether an enum has all labels that it should have, in their order. A replica gets new ones before
 // the model that has them.
@@ -87,6 +78,8 @@ func stops(d Difference, o, p *Object, ours, theirs map[key]*Object) bool {
 		// A primary key may have another name.
 		table := key{KindTable, d.Schema, "", d.Table}
 		return !strings.HasPrefix(o.Definition, "PRIMARY KEY") || !sameKey(ours[table], theirs[table])
+	case KindTrigger, KindRule:
+		return p != nil && p.Firing != "" && o.Firing == "" // what it did on the master comes in the blocks
 	case KindType:
 		return p != nil && (o.domain == nil || p.domain == nil || o.domain.base != p.domain.base)
 	}

@@ -27,8 +27,6 @@ func TestFindDrift(t *testing.T) {
 	run(t, conn, zoo(t, 14)+`
 create table app.plain (id integer primary key, s varchar(20), n numeric);
 create type app.other_pair as (a integer);
-alter table app.customers enable trigger always_on, enable trigger replica_only;
-alter table app.by_index enable rule log_insert;
 set search_path = '';`)
 	master := read(t, conn, schema.Options{})
 	transcript(t, "testdata/drift.txt", func(t *testing.T, sql string) string {

@@ -13,13 +13,14 @@ type functionRow struct {
 	Word       string
 	Signature  string // as COMMENT ON wants it
 	Definition string
+	owned
 }
 
 var functionSource = source{class: inProc, part: "functions", key: "p.oid", sql: `
 select p.oid, n.nspname as schema, p.proname as name, pg_catalog.oidvectortypes(p.proargtypes) as arguments,
 	case p.prokind when 'p' then 'procedure ' else 'function ' end as word,
 	pg_catalog.pg_get_function_identity_arguments(p.oid) as signature,
-	pg_catalog.pg_get_functiondef(p.oid) as definition
+	pg_catalog.pg_get_functiondef(p.oid) as definition, pg_catalog.pg_get_userbyid(p.proowner) as owner, p.proacl::text[] as acl
 from pg_catalog.pg_proc p
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
 where p.prokind in ('f', 'p', 'w')
@@ -37,7 +38,8 @@ func (r *reader) addFunctions() {
 		text := strings.TrimSpace(f.Definition)
 		o := &Object{Kind: KindFunction, Schema: f.Schema, Name: Quote(f.Name) + "(" + f.Arguments + ")", OID: f.OID,
 			Definition: text, Create: []string{text}}
-		r.add(o, id, f.Word+Quote(f.Schema, f.Name)+"("+f.Signature+")")
+		n := r.add(o, id, f.Word+Quote(f.Schema, f.Name)+"("+f.Signature+")")
+		r.own(n, id, f.owned, "routine", Quote(f.Schema, f.Name)+"("+f.Arguments+")", nil, nil)
 	}
 }
 
@@ -47,6 +49,7 @@ type aggregateRow struct {
 	Name         string
 	Arguments    string
 	Signature    string
+	InputTypes   string `json:"input_types"`
 	Kind         string
 	Parallel     string
 	Transition   string
@@ -68,6 +71,7 @@ type aggregateRow struct {
 	Initial      *string
 	MovingInit   *string `json:"moving_init"`
 	SortOperator string  `json:"sort_operator"`
+	owned
 }
 
 var aggregateSource = source{class: inProc, part: "aggregates", key: "p.oid", sql: `
@@ -80,7 +84,8 @@ select p.oid, n.nspname as schema, p.proname as name, pg_catalog.pg_get_function
 	coalesce(pg_catalog.format_type(nullif(a.aggmtranstype, 0), null), '') as moving_type, a.aggmtransspace as moving_space,
 	a.aggmfinalfn::text as moving_final, a.aggmfinalextra as moving_extra, a.aggmfinalmodify::text as moving_modify,
 	a.agginitval as initial, a.aggminitval as moving_init,
-	coalesce(pg_catalog.quote_ident(onsp.nspname) || '.' || o.oprname, '') as sort_operator
+	coalesce(pg_catalog.quote_ident(onsp.nspname) || '.' || o.oprname, '') as sort_operator,
+	pg_catalog.oidvectortypes(p.proargtypes) as input_types, pg_catalog.pg_get_userbyid(p.proowner) as owner, p.proacl::text[] as acl
 from pg_catalog.pg_aggregate a
 join pg_catalog.pg_proc p on p.oid = a.aggfnoid
 join pg_catalog.pg_namespace n on n.oid = p.pronamespace
@@ -133,7 +138,9 @@ func (r *reader) addAggregates() {
 		definition := arguments(a.Arguments) + " (" + strings.Join(list, ", ") + ")"
 		o := &Object{Kind: KindAggregate, Schema: a.Schema, Name: Quote(a.Name) + arguments(a.Signature), OID: a.OID, Definition: definition,
 			Create: []string{"create aggregate " + Quote(a.Schema, a.Name) + definition}}
-		r.add(o, ref{inProc, a.OID}, "aggregate "+Quote(a.Schema, a.Name)+arguments(a.Signature))
+		id := ref{inProc, a.OID}
+		n := r.add(o, id, "aggregate "+Quote(a.Schema, a.Name)+arguments(a.Signature))
+		r.own(n, id, a.owned, "routine", Quote(a.Schema, a.Name)+"("+a.InputTypes+")", nil, nil)
 	}
 }
 

@@ -27,6 +27,7 @@ const (
 	inTrigger    = 2620
 	inOpfamily   = 2753
 	inExtension  = 3079
+	inDefaultACL = 826
 	inPolicy     = 3256
 	inStatistics = 3381
 	inCollation  = 3456
@@ -39,11 +40,12 @@ const (
 
 // node is an object on its way into the model.
 type node struct {
-	obj     *Object
-	address map[ref]string // where COMMENT ON finds the parts of the object that can have comments
-	deps    map[*node]bool
-	parent  *node // what it belongs to; excluded silently with it
-	inside  *node // whose CREATE statement makes it; its dependencies are that node's
+	obj        *Object
+	address    map[ref]string // where COMMENT ON finds the parts of the object that can have comments
+	deps       map[*node]bool
+	parent     *node // what it belongs to; excluded silently with it
+	inside     *node // whose CREATE statement makes it; its dependencies are that node's
+	privileges *node // its owner and who may do what with it
 	// excluded says that the options do not want it, uncovered that it can not be rendered.
 	excluded, uncovered bool
 	dummy               []string // for views: a statement that makes an empty one of the same type
@@ -224,7 +226,7 @@ func (g *graph) leaveOut() []string {
 				first = dep
 			}
 		}
-		if n.obj.Definition != "" && n.obj.Kind != KindComment && n.obj.Kind != KindIndexPartition {
+		if n.obj.Definition != "" && n.obj.Kind != KindComment && n.obj.Kind != KindPrivileges && n.obj.Kind != KindIndexPartition {
 			lines = append(lines, n.obj.String()+" needs "+first.obj.String()+", which is not taken")
 		}
 	}
@@ -240,7 +242,8 @@ var rank = func() map[Kind]int {
 		KindAggregate, KindCast, KindTSParser, KindTSTemplate, KindTSDictionary, KindTSConfig, KindSequence, KindTable,
 		KindDefault, KindIdentity, KindSequenceOwner, KindCheck, KindInheritance, KindPartition, KindView, KindMaterializedView,
 		KindConstraint, KindIndex, KindIndexPartition, KindReplicaIdentity, KindStatistics, KindNotNull, KindForeignKey, KindRule,
-		KindTrigger, KindPolicy, KindRowSecurity, KindComment, KindRefresh,
+		KindTrigger, KindPolicy, KindRowSecurity, KindComment, KindPrivileges,
+		KindDefaultPrivileges, KindRefresh,
 	} {
 		rank[kind] = i
 	}

@@ -10,44 +10,46 @@ type Kind string
 
 // The kinds of objects in a Model, and KindColumn, which only a Difference has.
 const (
-	KindSchema           Kind = "schema"
-	KindExtension        Kind = "extension"
-	KindCollation        Kind = "collation"
-	KindType             Kind = "type"
-	KindFunction         Kind = "function" // also procedures and window functions
-	KindAggregate        Kind = "aggregate"
-	KindOperator         Kind = "operator"
-	KindOperatorFamily   Kind = "operator family"
-	KindOperatorClass    Kind = "operator class"
-	KindCast             Kind = "cast"
-	KindTSParser         Kind = "text search parser"
-	KindTSTemplate       Kind = "text search template"
-	KindTSDictionary     Kind = "text search dictionary"
-	KindTSConfig         Kind = "text search configuration"
-	KindSequence         Kind = "sequence"
-	KindTable            Kind = "table"
-	KindColumn           Kind = "column"
-	KindDefault          Kind = "default"
-	KindIdentity         Kind = "identity"
-	KindSequenceOwner    Kind = "sequence owner"
-	KindInheritance      Kind = "inheritance"
-	KindPartition        Kind = "partition"
-	KindCheck            Kind = "check constraint"
-	KindNotNull          Kind = "not null constraint" // only those not yet valid; the others belong to their column
-	KindView             Kind = "view"
-	KindMaterializedView Kind = "materialized view"
-	KindConstraint       Kind = "constraint" // primary key, unique, exclusion
-	KindIndex            Kind = "index"
-	KindIndexPartition   Kind = "index partition"
-	KindReplicaIdentity  Kind = "replica identity"
-	KindStatistics       Kind = "statistics"
-	KindForeignKey       Kind = "foreign key"
-	KindRule             Kind = "rule"
-	KindTrigger          Kind = "trigger"
-	KindPolicy           Kind = "policy"
-	KindRowSecurity      Kind = "row security"
-	KindComment          Kind = "comment"
-	KindRefresh          Kind = "refresh" // fills a materialized view; never compared
+	KindSchema            Kind = "schema"
+	KindExtension         Kind = "extension"
+	KindCollation         Kind = "collation"
+	KindType              Kind = "type"
+	KindFunction          Kind = "function" // also procedures and window functions
+	KindAggregate         Kind = "aggregate"
+	KindOperator          Kind = "operator"
+	KindOperatorFamily    Kind = "operator family"
+	KindOperatorClass     Kind = "operator class"
+	KindCast              Kind = "cast"
+	KindTSParser          Kind = "text search parser"
+	KindTSTemplate        Kind = "text search template"
+	KindTSDictionary      Kind = "text search dictionary"
+	KindTSConfig          Kind = "text search configuration"
+	KindSequence          Kind = "sequence"
+	KindTable             Kind = "table"
+	KindColumn            Kind = "column"
+	KindDefault           Kind = "default"
+	KindIdentity          Kind = "identity"
+	KindSequenceOwner     Kind = "sequence owner"
+	KindInheritance       Kind = "inheritance"
+	KindPartition         Kind = "partition"
+	KindCheck             Kind = "check constraint"
+	KindNotNull           Kind = "not null constraint" // only those not yet valid; the others belong to their column
+	KindView              Kind = "view"
+	KindMaterializedView  Kind = "materialized view"
+	KindConstraint        Kind = "constraint" // primary key, unique, exclusion
+	KindIndex             Kind = "index"
+	KindIndexPartition    Kind = "index partition"
+	KindReplicaIdentity   Kind = "replica identity"
+	KindStatistics        Kind = "statistics"
+	KindForeignKey        Kind = "foreign key"
+	KindRule              Kind = "rule"
+	KindTrigger           Kind = "trigger"
+	KindPolicy            Kind = "policy"
+	KindRowSecurity       Kind = "row security"
+	KindComment           Kind = "comment"
+	KindPrivileges        Kind = "privileges" // with the owner
+	KindDefaultPrivileges Kind = "default privileges"
+	KindRefresh           Kind = "refresh" // fills a materialized view; never compared
 )
 
 // Phase says when, around the copying of rows, a statement is to be executed.
@@ -80,17 +82,20 @@ type Object struct {
 	// Definition is canonical: two objects with the same identity are equal when their definitions are.
 	// Objects with an empty one are steps of the way, and are not compared.
 	Definition string
-	// Aside is what the object is on the master and shall not be on a replica; it is not compared.
-	Aside string
+	// Firing is, of a trigger or rule that fires also where rows are applied, when it fires: "always" or "replica".
+	Firing string
 	// Relation describes a table further; nil for other kinds.
 	Relation *Table
 
 	needs  []*Object   // what has to exist for it, as the catalog has it; Plan needs to know
 	parts  []component // what a type is made of
+	roles  [][]string  // that have to exist, for each statement of Create; empty where none need to
 	domain *domain     // of domains
 	// clause is, of a check constraint, its definition, also where Definition is empty because it is the parent's; of a
 	// view, its columns and their types.
 	clause string
+	// privileges are what KindPrivileges and KindDefaultPrivileges stand for.
+	privileges *privileges
 }
 
 // domain is what can be altered of a domain, besides its constraints.
@@ -111,6 +116,8 @@ func (o *Object) String() string {
 	switch {
 	case o.Kind == KindComment:
 		return "comment on " + o.Name
+	case o.Kind == KindPrivileges:
+		return "privileges on " + o.Name
 	case o.Table == "" && o.Schema == "":
 		return string(o.Kind) + " " + o.Name // a schema, an extension, a cast
 	case o.Table == "":
@@ -184,13 +191,17 @@ type Model struct {
 	// LeftOut names what needs an excluded or uncovered object and is missing in Objects for that reason.
 	LeftOut []string
 
-	target int // the major version the statements are for
+	target int             // the major version the statements are for
+	roles  map[string]bool // that exist on the server; nil when that is not known
 }
 
 // Statement is one SQL statement; it can be executed once all before it have been.
 type Statement struct {
 	Object *Object
 	SQL    string
+	// Roles have to exist. Where one does not, or where the session may not do it, a statement of KindPrivileges or
+	// KindDefaultPrivileges can be left out.
+	Roles []string
 }
 
 // Statements yields the statements of one phase, in order.
@@ -200,13 +211,25 @@ func (m *Model) Statements(phase Phase) iter.Seq[Statement] {
 			if o.Phase != phase {
 				continue
 			}
-			for _, sql := range o.Create {
-				if !yield(Statement{o, sql}) {
+			for _, s := range o.statements() {
+				if !yield(s) {
 					return
 				}
 			}
 		}
 	}
+}
+
+// statements returns those that make the object.
+func (o *Object) statements() []Statement {
+	list := make([]Statement, len(o.Create))
+	for i, sql := range o.Create {
+		list[i] = Statement{Object: o, SQL: sql}
+		if o.roles != nil {
+			list[i].Roles = o.roles[i]
+		}
+	}
+	return list
 }
 
 // Tables returns the tables of the model, partitioned ones and partitions included, in order of creation.

@@ -3,10 +3,11 @@ package schema
 type schemaRow struct {
 	OID  uint32 `json:",string"`
 	Name string
+	owned
 }
 
 var schemaSource = source{class: inNamespace, part: "schemas", key: "n.oid", sql: `
-select n.oid, n.nspname as name
+select n.oid, n.nspname as name, pg_catalog.pg_get_userbyid(n.nspowner) as owner, n.nspacl::text[] as acl
 from pg_catalog.pg_namespace n
 where ` + userSchema}
 
@@ -18,6 +19,7 @@ func (r *reader) addSchemas() {
 		}
 		if n := r.add(o, ref{inNamespace, s.OID}, "schema "+Quote(s.Name)); n != nil {
 			n.excluded = !r.wantSchema(s.Name)
+			r.own(n, ref{inNamespace, s.OID}, s.owned, "schema", Quote(s.Name), nil, nil)
 		}
 	}
 }
@@ -74,13 +76,14 @@ type collationRow struct {
 	Collate       string
 	Ctype         string
 	Rules         string
+	owned
 }
 
 // What a collation has besides its libc locale is called otherwise in each version, if it is there.
 var collationSource = source{class: inCollation, part: "collations", key: "c.oid", sql: `
 select c.oid, n.nspname as schema, c.collname as name, c.collprovider::text as provider, c.collisdeterministic as deterministic,
 	coalesce(j.row ->> 'colllocale', j.row ->> 'colliculocale') as locale, c.collcollate as collate, c.collctype as ctype,
-	j.row ->> 'collicurules' as rules
+	j.row ->> 'collicurules' as rules, pg_catalog.pg_get_userbyid(c.collowner) as owner
 from pg_catalog.pg_collation c
 join pg_catalog.pg_namespace n on n.oid = c.collnamespace
 cross join lateral (select row_to_json(c)) j (row)
@@ -110,6 +113,7 @@ func (r *reader) addCollations() {
 		name := Quote(c.Schema, c.Name)
 		o := &Object{Kind: KindCollation, Schema: c.Schema, Name: c.Name, OID: c.OID, Definition: d,
 			Create: []string{"create collation " + name + " (" + d + ")"}}
-		r.add(o, ref{inCollation, c.OID}, "collation "+name)
+		id := ref{inCollation, c.OID}
+		r.own(r.add(o, id, "collation "+name), id, c.owned, "", "", nil, nil)
 	}
 }

@@ -8,10 +8,11 @@ import (
 type familyRow struct {
 	OID                  uint32 `json:",string"`
 	Schema, Name, Method string
+	owned
 }
 
 var familySource = source{class: inOpfamily, part: "families", key: "f.oid", sql: `
-select f.oid, n.nspname as schema, f.opfname as name, am.amname as method
+select f.oid, n.nspname as schema, f.opfname as name, am.amname as method, pg_catalog.pg_get_userbyid(f.opfowner) as owner
 from pg_catalog.pg_opfamily f
 join pg_catalog.pg_namespace n on n.oid = f.opfnamespace
 join pg_catalog.pg_am am on am.oid = f.opfmethod
@@ -24,12 +25,13 @@ type classRow struct {
 	Type                 string
 	Family               string
 	Storage              string
+	owned
 }
 
 var classSource = source{class: inOpclass, part: "classes", key: "c.oid", sql: `
 select c.oid, n.nspname as schema, c.opcname as name, am.amname as method, c.opcdefault as default, pg_catalog.format_type(c.opcintype, null) as type,
 	pg_catalog.quote_ident(fn.nspname) || '.' || pg_catalog.quote_ident(f.opfname) as family,
-	coalesce(pg_catalog.format_type(nullif(c.opckeytype, 0), null), '') as storage
+	coalesce(pg_catalog.format_type(nullif(c.opckeytype, 0), null), '') as storage, pg_catalog.pg_get_userbyid(c.opcowner) as owner
 from pg_catalog.pg_opclass c
 join pg_catalog.pg_namespace n on n.oid = c.opcnamespace
 join pg_catalog.pg_am am on am.oid = c.opcmethod
@@ -96,6 +98,7 @@ func (r *reader) addOperatorClasses() {
 		if family == nil {
 			continue
 		}
+		r.own(family, id, f.owned, "", "", nil, nil)
 		if list := strings.Join(members[id], ", "); list != "" {
 			// Loose members may need classes of the family, or operators that need something else; so they come apart.
 			o := &Object{Kind: KindOperatorClass, Schema: f.Schema, Name: Quote(f.Name) + " using " + Quote(f.Method) + " members", Definition: list,
@@ -124,7 +127,7 @@ func (r *reader) addOperatorClasses() {
 		definition := byDefault + "for type " + c.Type + " using " + Quote(c.Method) + " family " + c.Family + " as " + strings.Join(parts, ", ")
 		o := &Object{Kind: KindOperatorClass, Schema: c.Schema, Name: Quote(c.Name) + " using " + Quote(c.Method), OID: c.OID,
 			Definition: definition, Create: []string{"create operator class " + name + " " + definition}}
-		r.add(o, id, "operator class "+name+" using "+Quote(c.Method))
+		r.own(r.add(o, id, "operator class "+name+" using "+Quote(c.Method)), id, c.owned, "", "", nil, nil)
 	}
 }
 

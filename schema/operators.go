@@ -17,6 +17,7 @@ type operatorRow struct {
 	Join       string
 	Hashes     bool
 	Merges     bool
+	owned
 }
 
 var operatorSource = source{class: inOperator, part: "operators", key: "o.oid", sql: `
@@ -25,7 +26,8 @@ select o.oid, n.nspname as schema, o.oprname as name, o.oprcode::text as functio
 	coalesce(pg_catalog.format_type(nullif(o.oprright, 0), null), '') as right,
 	coalesce(pg_catalog.quote_ident(cn.nspname) || '.' || c.oprname, '') as commutator,
 	coalesce(pg_catalog.quote_ident(nn.nspname) || '.' || ne.oprname, '') as negator,
-	o.oprrest::text as restrict, o.oprjoin::text as join, o.oprcanhash as hashes, o.oprcanmerge as merges
+	o.oprrest::text as restrict, o.oprjoin::text as join, o.oprcanhash as hashes, o.oprcanmerge as merges,
+	pg_catalog.pg_get_userbyid(o.oprowner) as owner
 from pg_catalog.pg_operator o
 join pg_catalog.pg_namespace n on n.oid = o.oprnamespace
 left join pg_catalog.pg_operator c on c.oid = o.oprcom
@@ -62,7 +64,8 @@ func (r *reader) addOperators() {
 		definition := "(" + strings.Join(list, ", ") + ")"
 		o := &Object{Kind: KindOperator, Schema: op.Schema, Name: op.Name + arguments, OID: op.OID, Definition: definition,
 			Create: []string{"create operator " + name + " " + definition}}
-		r.add(o, ref{inOperator, op.OID}, "operator "+name+" "+arguments)
+		id := ref{inOperator, op.OID}
+		r.own(r.add(o, id, "operator "+name+" "+arguments), id, op.owned, "", "", nil, nil)
 	}
 }
 

@@ -85,7 +85,13 @@ type planner struct {
 
 func (p *planner) do(o *Object, statements ...string) {
 	for _, sql := range statements {
-		p.then = append(p.then, Statement{o, sql})
+		p.then = append(p.then, Statement{Object: o, SQL: sql})
+	}
+}
+
+func (p *planner) doFor(o *Object, statements []roleStatement) {
+	for _, s := range statements {
+		p.then = append(p.then, Statement{o, s.sql, s.roles})
 	}
 }
 
@@ -107,7 +113,7 @@ func isAltered(o *Object) bool {
 	switch o.Kind {
 	case KindSchema, KindExtension, KindCollation, KindType, KindSequence, KindTable, KindIdentity, KindInheritance, KindPartition,
 		KindFunction, KindAggregate, KindDefault, KindReplicaIdentity, KindRowSecurity, KindSequenceOwner, KindComment,
-		KindTSDictionary, KindTSConfig:
+		KindTSDictionary, KindTSConfig, KindPrivileges, KindDefaultPrivileges:
 		return true
 	}
 	return false
@@ -203,6 +209,12 @@ func (p *planner) decideAlone(x *Object) fate {
 	}
 	if x.Definition == "" && y.Definition == "" {
 		return keep // it is the parent's
+	}
+	if x.privileges != nil {
+		if x.privileges.same(y.privileges) {
+			return keep
+		}
+		return alter
 	}
 	lost := false
 	for _, n := range p.a.needs[x] {

@@ -186,9 +186,9 @@ func (p *planner) dropStatement(x *Object) []string {
 	case KindRule, KindPolicy:
 		return []string{"drop " + word(x) + " " + Quote(x.Name) + " on " + table}
 	case KindTrigger:
-		if state, ok := strings.CutPrefix(x.Definition, asPartitioned+", "); ok {
-			if p.fates[x] == gone && p.stays(rel) && p.parentTriggerStays(x) {
-				return []string{"alter table " + table + map[string]string{"enabled": " disable", "disabled": " enable"}[state] + " trigger " + Quote(x.Name)}
+		if strings.HasPrefix(x.Definition, asPartitioned) {
+			if parent := p.parentTrigger(x); p.fates[x] == gone && p.stays(rel) && parent != nil {
+				return []string{switchFiring(table, firingState(parent), "trigger "+Quote(x.Name))}
 			}
 			return nil
 		}
@@ -203,7 +203,10 @@ func (p *planner) dropStatement(x *Object) []string {
 			return rowSecurity(table, x.Definition, "")
 		}
 		return nil
-	case KindComment, KindIndexPartition, KindPartition, KindInheritance, KindSequenceOwner:
+	case KindDefaultPrivileges:
+		p.doFor(x, x.privileges.drop())
+		return nil
+	case KindPrivileges, KindComment, KindIndexPartition, KindPartition, KindInheritance, KindSequenceOwner:
 		return nil // see untie
 	}
 	p.fail(x, "can not be dropped")
@@ -212,14 +215,14 @@ func (p *planner) dropStatement(x *Object) []string {
 
 const asPartitioned = "as the partitioned table's"
 
-// parentTriggerStays reports whether a trigger that came to a partition with its parent's is still there.
-func (p *planner) parentTriggerStays(x *Object) bool {
+// parentTrigger returns the trigger with which x came to a partition, if that stays.
+func (p *planner) parentTrigger(x *Object) *Object {
 	for _, n := range p.a.needs[x] {
-		if n.Kind == KindTrigger {
-			return p.stays(n) && !p.isUntied(p.a.relation(x))
+		if n.Kind == KindTrigger && p.stays(n) && !p.isUntied(p.a.relation(x)) {
+			return n
 		}
 	}
-	return false
+	return nil
 }
 
 func only(table *Object) string {

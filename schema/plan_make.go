@@ -57,9 +57,7 @@ func (p *planner) make(y *Object) {
 	}
 	if y.Kind == KindRefresh {
 		if view := p.b.relation(y); view != nil && (p.isMade(view) || !p.wasPopulated(p.from[view])) {
-			for _, sql := range y.Create {
-				p.refreshes = append(p.refreshes, Statement{y, sql})
-			}
+			p.refreshes = append(p.refreshes, y.statements()...)
 		}
 		return
 	}
@@ -98,8 +96,12 @@ func (p *planner) wasPopulated(x *Object) bool {
 
 // create makes y, which is new or has been dropped.
 func (p *planner) create(y, rel *Object) {
+	if y.Kind == KindSequenceOwner {
+		p.makeSequenceOwner(y)
+		return
+	}
 	if rel == nil || p.isMade(rel) {
-		p.do(y, y.Create...)
+		p.then = append(p.then, y.statements()...)
 		return
 	}
 	table := Quote(y.Schema, y.Table)
@@ -123,6 +125,19 @@ func (p *planner) create(y, rel *Object) {
 	case KindForeignKey:
 		if p.becameOwn(y, rel) {
 			return
+		}
+	}
+	p.then = append(p.then, y.statements()...)
+}
+
+// makeSequenceOwner gives a sequence to a column. The table's owner has to be its owner, and who that is on the replica is known there.
+func (p *planner) makeSequenceOwner(y *Object) {
+	for _, n := range p.b.needs[y] {
+		if n.Kind == KindTable && !p.isMade(n) || n.Kind == KindSequence && !p.isMade(n) {
+			table := y.Definition[:strings.LastIndex(y.Definition, "."+Quote(lastName(y.Definition)))]
+			p.do(y, "do $bridge$ begin execute 'alter sequence "+strings.ReplaceAll(Quote(y.Schema, y.Name), "'", "''")+" owner to ' || "+
+				"(select relowner::regrole from pg_class where oid = "+literal(table)+"::regclass); end $bridge$")
+			break
 		}
 	}
 	p.do(y, y.Create...)
@@ -177,8 +192,19 @@ func (p *planner) alter(x, y *Object) {
 		p.create(y, rel)
 	case KindIdentity:
 		p.alterIdentity(x, y)
-	case KindSequenceOwner, KindReplicaIdentity, KindComment:
+	case KindSequenceOwner:
+		p.makeSequenceOwner(y)
+	case KindReplicaIdentity, KindComment:
 		p.do(y, y.Create...)
+	case KindDefaultPrivileges:
+		if x.privileges.owner != y.privileges.owner { // the role has been renamed, on the master
+			p.doFor(x, x.privileges.drop())
+			p.doFor(y, y.privileges.make())
+			return
+		}
+		p.doFor(y, x.privileges.alterTo(y.privileges))
+	case KindPrivileges:
+		p.doFor(y, x.privileges.alterTo(y.privileges))
 	case KindRowSecurity:
 		p.do(y, rowSecurity(Quote(y.Schema, y.Table), x.Definition, y.Definition)...)
 	case KindPartition:

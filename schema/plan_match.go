@@ -112,6 +112,9 @@ func (c *catalog) identify(o *Object) identity {
 				}
 			}
 		}
+	case KindPrivileges:
+		on := commented(o)
+		id.oid, id.part = on.OID, string(on.Kind)
 	case KindComment:
 		on := commented(o)
 		if on == nil {
@@ -136,7 +139,7 @@ func (c *catalog) identify(o *Object) identity {
 	return id
 }
 
-// commented returns what a comment is on.
+// commented returns what a comment is on, or privileges.
 func commented(o *Object) *Object {
 	if len(o.needs) == 0 {
 		return nil
@@ -172,6 +175,9 @@ func (c *catalog) connect(o *Object) {
 	for _, n := range o.needs {
 		if (o.Kind == KindPartition || o.Kind == KindInheritance) && n.Kind != KindTable {
 			continue // the checks that are to be there first
+		}
+		if o.Kind == KindPrivileges && n.Kind == KindPrivileges {
+			continue // the table's, with which the owner of its sequence changes
 		}
 		need(n)
 	}
@@ -234,7 +240,7 @@ func (p *planner) match() {
 		if x.Schema != y.Schema {
 			p.names[renamed{x.Schema, y.Schema}] = true
 		}
-		if x.Kind != KindComment && x.Name != y.Name {
+		if x.Kind != KindComment && x.privileges == nil && x.Name != y.Name {
 			p.names[renamed{firstName(x.Name), firstName(y.Name)}] = true
 		}
 		columns := map[renamed]bool{}

@@ -348,6 +348,6 @@ func (p *planner) addLabels(x, y *Object, m *mover) {
 			where = " before " + literal(x.parts[0].name)
 		}
 		before[d.id] = name
-		p.first = append(p.first, Statement{y, begin + literal(name) + where})
+		p.first = append(p.first, Statement{Object: y, SQL: begin + literal(name) + where})
 	}
 }

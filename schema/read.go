@@ -18,6 +18,9 @@ type Options struct {
 	Table func(schema, table string) bool
 	// Target is the major version for which statements are rendered; 0 is the version of the server that is read.
 	Target int
+	// OwnDefaults says that the role which executes the statements has default privileges of its own (ALTER DEFAULT
+	// PRIVILEGES), which the objects that it makes shall not keep.
+	OwnDefaults bool
 }
 
 // pinned are the settings that change the text which a server renders, and what keeps them as they shall be. The temporary
@@ -51,6 +54,9 @@ func Read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
 		}
 		if err := readEstimates(ctx, conn, m); err != nil {
 			return fmt.Errorf("estimates: %w", err)
+		}
+		if err := readRoles(ctx, conn, m); err != nil {
+			return fmt.Errorf("roles: %w", err)
 		}
 		return readNotInImage(ctx, conn, m)
 	})
@@ -109,6 +115,16 @@ where c.relkind in ('r', 'p')
 	return nil
 }
 
+// readRoles adds the roles of the server.
+func readRoles(ctx context.Context, conn *pgx.Conn, m *Model) error {
+	names, err := query(ctx, conn, "select r.rolname::text from pg_catalog.pg_roles r", pgx.RowTo[string])
+	m.roles = make(map[string]bool, len(names))
+	for _, name := range names {
+		m.roles[name] = true
+	}
+	return err
+}
+
 func render(in *rows, opt Options) (*Model, error) {
 	r := &reader{in: in, opt: opt, graph: newGraph(), target: opt.Target}
 	version := in.Server[0].Version
@@ -141,6 +157,7 @@ func render(in *rows, opt Options) (*Model, error) {
 		r.addPolicies,
 		r.addStatistics,
 		r.addComments,
+		r.addDefaultPrivileges,
 		r.addNotCovered,
 	} {
 		if add(); r.err != nil {

@@ -27,6 +27,7 @@ type relation struct {
 	ForceSecurity   bool     `json:"force_security"`
 	Query           string   // of views
 	Populated       bool
+	owned
 
 	node    *node
 	columns []*column
@@ -47,7 +48,7 @@ select c.oid, n.nspname as schema, c.relname as name, c.relkind::text as kind, c
 	(select array_agg(i.inhparent::int8 order by i.inhseqno) from pg_catalog.pg_inherits i where i.inhrelid = c.oid) as parents,
 	c.relrowsecurity as row_security, c.relforcerowsecurity as force_security,
 	case when c.relkind in ('v', 'm') then pg_catalog.pg_get_viewdef(c.oid) end as query,
-	c.relispopulated as populated
+	c.relispopulated as populated, pg_catalog.pg_get_userbyid(c.relowner) as owner, c.relacl::text[] as acl
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 left join pg_catalog.pg_am am on am.oid = c.relam
@@ -91,6 +92,7 @@ func (r *reader) addRelations() {
 			continue
 		}
 		r.relations[t.OID] = t
+		r.own(t.node, ref{inClass, t.OID}, t.owned, "table", t.quoted(), t.columns, nil)
 		switch t.Kind {
 		case "v":
 			r.renderView(t)

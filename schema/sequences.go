@@ -19,13 +19,15 @@ type sequenceRow struct {
 	Identity    bool
 	OwnerTable  uint32 `json:"owner_table,string"`
 	OwnerColumn int16  `json:"owner_column"`
+	owned
 }
 
 var sequenceSource = source{class: inClass, part: "sequences", key: "c.oid", kinds: "'S'", sql: `
 select c.oid, n.nspname as schema, c.relname as name, pg_catalog.format_type(s.seqtypid, null) as type,
 	s.seqstart as start, s.seqincrement as increment, s.seqmin as minimum, s.seqmax as maximum, s.seqcache as cache,
 	s.seqcycle as cycle, c.relpersistence = 'u' as unlogged, coalesce(d.deptype = 'i', false) as identity,
-	coalesce(d.refobjid, 0) as owner_table, coalesce(d.refobjsubid, 0)::int2 as owner_column
+	coalesce(d.refobjid, 0) as owner_table, coalesce(d.refobjsubid, 0)::int2 as owner_column,
+	pg_catalog.pg_get_userbyid(c.relowner) as owner, c.relacl::text[] as acl
 from pg_catalog.pg_sequence s
 join pg_catalog.pg_class c on c.oid = s.seqrelid
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
@@ -57,7 +59,7 @@ func (r *reader) addSequences() {
 			clause := "generated " + identityWords[owner.Identity] + " as identity (sequence name " + name + " " + options + ")"
 			o := &Object{Kind: KindIdentity, Name: owner.Name, OID: s.OID, Definition: clause,
 				Create: []string{"alter table " + only + table.quoted() + " alter column " + Quote(owner.Name) + " add " + clause}}
-			r.addPart(o, id, "sequence "+name, table)
+			r.own(r.addPart(o, id, "sequence "+name, table), id, s.owned, "sequence", name, nil, table.node.privileges)
 			continue
 		}
 		unlogged := ""
@@ -71,8 +73,10 @@ func (r *reader) addSequences() {
 		o.Create = []string{"create " + unlogged + "sequence " + name + " as " + s.Type + " " + options}
 		n := r.add(o, id, "sequence "+name)
 		if n == nil || owner == nil {
+			r.own(n, id, s.owned, "sequence", name, nil, nil)
 			continue
 		}
+		r.own(n, id, s.owned, "sequence", name, nil, table.node.privileges)
 		n.parent = table.node
 		column := Quote(table.Schema, table.Name, owner.Name)
 		by := &Object{Kind: KindSequenceOwner, Schema: s.Schema, Name: s.Name, Class: inClass, OID: s.OID, Definition: column,

@@ -11,11 +11,12 @@ type statisticsRow struct {
 	Name       string
 	Definition string
 	Target     int
+	owned
 }
 
 var statisticsSource = source{class: inStatistics, part: "statistics", key: "s.oid", table: "s.stxrelid", sql: `
 select s.oid, s.stxrelid as table_oid, n.nspname as schema, s.stxname as name, pg_catalog.pg_get_statisticsobjdef(s.oid) as definition,
-	coalesce(s.stxstattarget, -1)::int as target
+	coalesce(s.stxstattarget, -1)::int as target, pg_catalog.pg_get_userbyid(s.stxowner) as owner
 from pg_catalog.pg_statistic_ext s
 join pg_catalog.pg_namespace n on n.oid = s.stxnamespace
 where ` + userSchema}
@@ -38,6 +39,7 @@ func (r *reader) addStatistics() {
 		if n := r.add(o, ref{inStatistics, s.OID}, "statistics "+name); n != nil {
 			n.parent = t.node
 			n.needs(t.node)
+			r.own(n, ref{inStatistics, s.OID}, s.owned, "", "", nil, nil)
 		}
 	}
 }

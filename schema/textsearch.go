@@ -11,6 +11,7 @@ type textSearchRow struct {
 	Name       string
 	Definition string
 	Mappings   []string
+	owned
 }
 
 var textSearchSources = []source{
@@ -30,7 +31,8 @@ join pg_catalog.pg_namespace n on n.oid = t.tmplnamespace
 where ` + userSchema},
 	{class: inTSDict, part: "text_search", key: "d.oid", sql: `
 select 3600::oid as class, d.oid, n.nspname as schema, d.dictname as name,
-	'template = ' || pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.tmplname) || coalesce(', ' || d.dictinitoption, '') as definition
+	'template = ' || pg_catalog.quote_ident(tn.nspname) || '.' || pg_catalog.quote_ident(t.tmplname) || coalesce(', ' || d.dictinitoption, '') as definition,
+	pg_catalog.pg_get_userbyid(d.dictowner) as owner
 from pg_catalog.pg_ts_dict d
 join pg_catalog.pg_namespace n on n.oid = d.dictnamespace
 join pg_catalog.pg_ts_template t on t.oid = d.dicttemplate
@@ -46,7 +48,7 @@ select 3602::oid as class, c.oid, n.nspname as schema, c.cfgname as name,
 		join lateral pg_catalog.ts_token_type(c.cfgparser) tt on tt.tokid = m.maptokentype
 		where m.mapcfg = c.oid
 		group by tt.alias
-	) m) as mappings
+	) m) as mappings, pg_catalog.pg_get_userbyid(c.cfgowner) as owner
 from pg_catalog.pg_ts_config c
 join pg_catalog.pg_namespace n on n.oid = c.cfgnamespace
 join pg_catalog.pg_ts_parser p on p.oid = c.cfgparser
@@ -62,6 +64,7 @@ func (r *reader) addTextSearch() {
 		o := &Object{Kind: kinds[t.Class], Schema: t.Schema, Name: t.Name, OID: t.OID,
 			Definition: strings.Join(append([]string{t.Definition}, t.Mappings...), "\n"),
 			Create:     append([]string{"create " + thing + " (" + t.Definition + ")"}, prefixed("alter "+thing+" add mapping for ", t.Mappings)...)}
-		r.add(o, ref{t.Class, t.OID}, thing)
+		id := ref{t.Class, t.OID}
+		r.own(r.add(o, id, thing), id, t.owned, "", "", nil, nil)
 	}
 }

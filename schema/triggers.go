@@ -6,21 +6,36 @@ import (
 	"strings"
 )
 
-// firing is pg_trigger.tgenabled and pg_rewrite.ev_enabled in words.
+// The values of pg_trigger.tgenabled and pg_rewrite.ev_enabled, in words and as ALTER TABLE says it.
 //
 // Rows are applied on a replica with session_replication_role = replica, so that nothing fires twice. What is ENABLE
-// ALWAYS or ENABLE REPLICA on the master would fire then, and is therefore made as what fires for users only; the
-// master's state is kept aside, and not compared.
-func firing(o *Object, state, disable string) {
-	switch state {
-	case "D":
-		o.Definition += "\ndisabled"
-		o.Create = append(o.Create, disable)
-	case "A":
-		o.Aside = "enable always"
-	case "R":
-		o.Aside = "enable replica"
+// ALWAYS or ENABLE REPLICA would fire then: whoever applies has to see to it.
+var (
+	firingStates = map[string]string{"O": "enabled", "D": "disabled", "A": "enabled always", "R": "enabled replica"}
+	firingVerbs  = map[string]string{"enabled": "enable", "disabled": "disable", "enabled always": "enable always", "enabled replica": "enable replica"}
+)
+
+// setFiring takes in the state of a trigger or rule; what is the word for it, with its name.
+func (o *Object) setFiring(state string, t *relation, what string) {
+	o.Firing = map[string]string{"A": "always", "R": "replica"}[state]
+	if word := firingStates[state]; word != "enabled" {
+		o.Definition += "\n" + word
+		o.Create = append(o.Create, switchFiring(t.quoted(), word, what))
 	}
+}
+
+// firingState is the word that setFiring has added.
+func firingState(o *Object) string {
+	for word := range firingVerbs {
+		if strings.HasSuffix(o.Definition, "\n"+word) {
+			return word
+		}
+	}
+	return "enabled"
+}
+
+func switchFiring(table, state, what string) string {
+	return "alter table " + table + " " + firingVerbs[state] + " " + what
 }
 
 type ruleRow struct {
@@ -48,7 +63,7 @@ func (r *reader) addRules() {
 		}
 		text, name := strings.TrimSuffix(w.Definition, ";"), Quote(w.Name)
 		o := &Object{Kind: KindRule, Name: w.Name, OID: w.OID, Phase: PostData, Definition: text, Create: []string{text}}
-		firing(o, w.State, "alter table "+t.quoted()+" disable rule "+name)
+		o.setFiring(w.State, t, "rule "+name)
 		r.addPart(o, ref{inRewrite, w.OID}, "rule "+name+" on "+t.quoted(), t)
 	}
 }
@@ -91,7 +106,7 @@ var copiedTriggers = part{"triggers", `
 	where t.tgrelid = h.oid
 		and fn.nspname <> 'bridge'
 		and not p.tgisinternal
-		and (t.tgenabled = 'D') <> (p.tgenabled = 'D')
+		and t.tgenabled <> p.tgenabled
 	order by t.oid`}
 
 func (r *reader) addTriggers() {
@@ -104,20 +119,18 @@ func (r *reader) addTriggers() {
 		}
 		name, id := Quote(g.Name), ref{inTrigger, g.OID}
 		o := &Object{Kind: KindTrigger, Name: g.Name, OID: g.OID, Phase: PostData}
-		disable := "alter table " + t.quoted() + " disable trigger " + name
 		switch {
 		case g.Parent == 0:
 			o.Definition, o.Create = g.Definition, []string{g.Definition}
-			firing(o, g.State, disable)
+			o.setFiring(g.State, t, "trigger "+name)
 			n := r.addPart(o, id, "trigger "+name+" on "+t.quoted(), t)
 			if n != nil && g.Constraint != 0 {
 				r.graph.byRef[ref{inConstraint, g.Constraint}] = n
 			}
 		default:
-			o.Definition, o.Create = "as the partitioned table's, enabled", []string{strings.Replace(disable, " disable ", " enable ", 1)}
-			if g.State == "D" {
-				o.Definition, o.Create = "as the partitioned table's, disabled", []string{disable}
-			}
+			word := firingStates[g.State]
+			o.Firing = map[string]string{"A": "always", "R": "replica"}[g.State]
+			o.Definition, o.Create = asPartitioned+", "+word, []string{switchFiring(t.quoted(), word, "trigger "+name)}
 			if n := r.addPart(o, id, "trigger "+name+" on "+t.quoted(), t); n != nil {
 				n.needs(r.graph.resolve(ref{inTrigger, g.Parent}))
 			}

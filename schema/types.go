@@ -19,6 +19,7 @@ type typeRow struct {
 	Default      string
 	RangeOptions []string `json:"range_options"`
 	Canonical    bool
+	owned
 }
 
 var typeSource = source{class: inType, part: "types", key: "t.oid", sql: `
@@ -42,7 +43,7 @@ select t.oid, n.nspname as schema, t.typname as name, t.typtype::text as kind,
 		case when r.rngcollation <> 0 and r.rngcollation <> st.typcollation then 'collation = ' || r.rngcollation::regcollation::text end,
 		case when r.rngsubdiff <> 0 then 'subtype_diff = ' || r.rngsubdiff::regproc::text end,
 		'multirange_type_name = ' || r.rngmultitypid::regtype::text
-	], null) end as range_options
+	], null) end as range_options, pg_catalog.pg_get_userbyid(t.typowner) as owner, t.typacl::text[] as acl
 from pg_catalog.pg_type t
 join pg_catalog.pg_namespace n on n.oid = t.typnamespace
 left join pg_catalog.pg_type b on b.oid = t.typbasetype
@@ -104,6 +105,7 @@ func (r *reader) addTypes() {
 		if n == nil {
 			continue
 		}
+		r.own(n, ref{inType, t.OID}, t.owned, "type", name, nil, nil)
 		switch t.Kind {
 		case "e":
 			labels := make([]string, len(t.Labels))

@@ -119,7 +119,7 @@ $$;
 -- The catalogs whose objects have entries.
 create or replace function bridge.captured_classes() returns oid[]
 language sql immutable
-return '{1247,1255,1259,1417,2328,2601,2605,2606,2607,2612,2615,2616,2617,2618,2620,2753,3079,3256,3381,3456,3576,3600,3601,3602,3764}'::pg_catalog.oid[];
+return '{826,1247,1255,1259,1417,2328,2601,2605,2606,2607,2612,2615,2616,2617,2618,2620,2753,3079,3256,3381,3456,3576,3600,3601,3602,3764}'::pg_catalog.oid[];
 
 -- The messages that tell the entries of these addresses, and that those of the other list are gone; an
 -- address of the first that has no entry is gone, too; with reset, that goes without saying. What
@@ -261,6 +261,7 @@ begin
   select array_agg(o.class), array_agg(o.oid) into v_classes, v_oids
   from (
     select 0::oid, 0::oid
+    union all select 826, d.oid from pg_default_acl d
     union all select 2615, n.oid from pg_namespace n
     union all select 3079, e.oid from pg_extension e
     union all select 1259, c.oid from pg_class c where c.oid >= 16384 and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
@@ -487,6 +488,83 @@ begin
 end
 $$;
 
+-- What has other privileges behind a command; called at its end, within the event trigger. That tells
+-- what kind of objects it is, but not which: they are found by what this transaction wrote into the
+-- catalogs, behind what was found there the last time. Their dependents are not concerned.
+--
+-- A grant on columns writes nothing but pg_attribute, which is large. The statistics of the session know
+-- whether it was written at all.
+create or replace function bridge.capture_privileges(tag text) returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+set jit = off
+as $$
+declare
+  v_top bigint := pg_current_xact_id()::text::bigint;
+  v_next bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+  v_age integer := age(pg_current_xact_id()::xid);
+  v_youngest integer := v_age - 10000000; -- subtransactions are younger than their top; what is frozen can look so
+  v_seen bigint := coalesce(nullif(current_setting('bridge.seen_command', true), '')::bigint, -1);
+  v_updated bigint := pg_stat_get_xact_tuples_updated('pg_attribute'::regclass);
+  v_columns boolean := current_setting('track_counts') = 'off'
+    or v_updated <> coalesce(nullif(current_setting('bridge.seen_columns', true), '')::bigint, 0);
+  v_kinds text[];
+  v_classes oid[];
+  v_oids oid[];
+  v_command bigint;
+begin
+  case tag
+    when 'ALTER DEFAULT PRIVILEGES' then
+      v_kinds := '{DEFAULT}';
+    when 'DROP OWNED' then
+      v_kinds := '{TABLE,FUNCTION,TYPE,SCHEMA,DEFAULT,POLICY}';
+    else
+      select array_agg(distinct d.object_type) into v_kinds from pg_event_trigger_ddl_commands() d;
+  end case;
+  select array_agg(own.class), array_agg(own.oid), max(own.command) into v_classes, v_oids, v_command
+  from (
+    select 1259::oid as class, c.oid, age(c.xmin) as age, c.cmin::text::bigint as command
+    from pg_class c
+    where v_kinds && '{TABLE,SEQUENCE}' and c.relacl is not null and age(c.xmin) between v_youngest and v_age
+    union all
+    select 1259, a.attrelid, age(a.xmin), a.cmin::text::bigint
+    from pg_attribute a
+    where v_kinds && '{TABLE}' and v_columns and age(a.xmin) between v_youngest and v_age
+    union all
+    select 1255, p.oid, age(p.xmin), p.cmin::text::bigint
+    from pg_proc p
+    where v_kinds && '{FUNCTION,PROCEDURE,ROUTINE}' and p.proacl is not null and age(p.xmin) between v_youngest and v_age
+    union all
+    select 1247, t.oid, age(t.xmin), t.cmin::text::bigint
+    from pg_type t
+    where v_kinds && '{TYPE,DOMAIN}' and t.typacl is not null and age(t.xmin) between v_youngest and v_age
+    union all
+    select 2615, n.oid, age(n.xmin), n.cmin::text::bigint
+    from pg_namespace n
+    where v_kinds && '{SCHEMA}' and n.nspacl is not null and age(n.xmin) between v_youngest and v_age
+    union all
+    select 826, d.oid, age(d.xmin), d.cmin::text::bigint
+    from pg_default_acl d
+    where v_kinds && '{DEFAULT}' and age(d.xmin) between v_youngest and v_age
+    union all
+    select 3256, p.oid, age(p.xmin), p.cmin::text::bigint
+    from pg_policy p
+    where v_kinds && '{POLICY}' and age(p.xmin) between v_youngest and v_age
+    offset 0
+  ) own
+  where own.command > v_seen
+    -- Others that began later have ended when we see what they wrote.
+    and case
+      when v_top + v_age - own.age < v_next then pg_xact_status((v_top + v_age - own.age)::text::xid8) = 'in progress'
+      else true
+    end;
+  perform set_config('bridge.seen_command', greatest(v_seen, v_command)::text, true),
+    set_config('bridge.seen_columns', v_updated::text, true);
+  perform bridge.capture(coalesce(v_classes, '{}'), coalesce(v_oids, '{}'), dependents => false);
+end
+$$;
+
 -- What a command has made or changed; called at its end, within the event trigger.
 create or replace function bridge.capture_command(tag text) returns void
 language plpgsql
@@ -500,7 +578,11 @@ declare
   v_drop_classes oid[];
   v_drop_oids oid[];
 begin
-  if tag in ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES', 'SECURITY LABEL', 'REASSIGN OWNED') then
+  if tag in ('GRANT', 'REVOKE', 'ALTER DEFAULT PRIVILEGES', 'DROP OWNED') then
+    perform bridge.capture_privileges(tag);
+    return;
+  end if;
+  if tag = 'SECURITY LABEL' then
     return;
   end if;
   select array_agg(d.classid), array_agg(d.objid) into v_classes, v_oids

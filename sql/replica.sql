@@ -26,6 +26,7 @@ create table if not exists bridge.copy_step (
   ordinal integer not null,
   object text not null,
   statement text not null,
+  roles text[],                    -- that have to exist for a statement on owners or privileges; null for others
   done boolean not null default false,
   primary key (phase, ordinal)
 );

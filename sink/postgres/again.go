@@ -228,7 +228,7 @@ func (t *Target) wantAgain(ctx context.Context, c *contradiction) error {
 		return c.err
 	}
 	t.o.Log.Debug("table is copied again, it is ahead", "replica", t.o.Name, "table", tbl.Name, "whole", c.whole, "reason", c.err)
-	r := &run{t: t, ctx: ctx, wanted: map[uint32]bool{}}
+	r := &run{t: t, ctx: ctx, model: model, wanted: map[uint32]bool{}}
 	if _, err := t.conn.Exec(ctx, "begin"); err != nil {
 		return t.wrap("begin", err)
 	}

@@ -94,7 +94,7 @@ func (t *Target) missing(ctx context.Context, w *worker, oid uint32) (s *source,
 	if c := t.copies[oid]; c == nil || !c.missing {
 		return nil, false, nil
 	}
-	tbl, err := t.here(ctx, oid)
+	tbl, _, err := t.here(ctx, oid)
 	if err != nil {
 		return nil, false, err
 	}
@@ -114,17 +114,17 @@ func (t *Target) missing(ctx context.Context, w *worker, oid uint32) (s *source,
 	return s, begun, t.wrap("read the copy", err)
 }
 
-// here is a table as the replica has it now; the turn is held.
-func (t *Target) here(ctx context.Context, oid uint32) (*schema.Table, error) {
+// here is a table as the replica has it now, and its schema; the turn is held.
+func (t *Target) here(ctx context.Context, oid uint32) (*schema.Table, *rendered, error) {
 	model, err := t.models.Model(ctx, t.modelSum)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	now, err := (&run{t: t, ctx: ctx, model: model}).schema()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return now.tables[oid], nil
+	return now.tables[oid], now, nil
 }
 
 // sameTable says whether a table is where it was and as it was, as far as copying its rows goes.
@@ -267,9 +267,11 @@ func (t *Target) register(ctx context.Context, w *worker, j *job, l *load, c chu
 	if !same || !slices.Equal(again.key, s.key) {
 		return "", &notYet{"it is another table on the master by now"}
 	}
-	if now, err := t.here(ctx, s.oid); err != nil {
+	tbl, now, err := t.here(ctx, s.oid)
+	if err != nil {
 		return "", err
-	} else if !sameTable(now, s.shape) {
+	}
+	if !sameTable(tbl, s.shape) {
 		return "", &notYet{"it has changed on the replica meanwhile"}
 	}
 	tx, err := w.to.Begin(ctx)
@@ -286,7 +288,7 @@ func (t *Target) register(ctx context.Context, w *worker, j *job, l *load, c chu
 	}
 	if !begun {
 		t.o.Log.Info("table is copied", "replica", t.o.Name, "table", s.name)
-		if err := t.beginTable(ctx, w.to, c); err != nil {
+		if err := t.beginTable(ctx, w.to, c, now); err != nil {
 			return "", err
 		}
 	}
@@ -344,7 +346,7 @@ func (t *Target) snapshot(ctx context.Context, w *worker, table string) (text st
 
 // beginTable notes that the copy of a table has begun. One that comes in several chunks is
 // empty from here on; another one is replaced as a whole.
-func (t *Target) beginTable(ctx context.Context, conn *pgx.Conn, c chunk) error {
+func (t *Target) beginTable(ctx context.Context, conn *pgx.Conn, c chunk, now *rendered) error {
 	s := c.table
 	batch := &pgx.Batch{}
 	batch.Queue(`delete from bridge.copy_chunk where relid = $1`, s.oid)
@@ -355,17 +357,24 @@ func (t *Target) beginTable(ctx context.Context, conn *pgx.Conn, c chunk) error 
 	if c.whole() {
 		return nil
 	}
-	return t.makeRoom(ctx, conn, s.name)
+	return t.makeRoom(ctx, conn, s.name, now)
 }
 
 // makeRoom empties a table that is filled step by step.
-func (t *Target) makeRoom(ctx context.Context, conn *pgx.Conn, name string) error {
+func (t *Target) makeRoom(ctx context.Context, conn *pgx.Conn, name string, now *rendered) error {
 	var rows bool
 	if err := conn.QueryRow(ctx, "select exists (select from only "+name+")").Scan(&rows); err != nil {
 		return t.wrap("look into table "+name, err)
 	}
 	if rows {
+		wake, err := t.silence(ctx, conn, name, now)
+		if err != nil {
+			return err
+		}
 		if err := t.empty(ctx, conn, name); err != nil {
+			return err
+		}
+		if err := wake(); err != nil {
 			return err
 		}
 	}
@@ -428,9 +437,11 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 	if j.load != l {
 		return 0, &notYet{errDropped.Error()}
 	}
-	if now, err := t.here(ctx, s.oid); err != nil {
+	tbl, now, err := t.here(ctx, s.oid)
+	if err != nil {
 		return 0, err
-	} else if !sameTable(now, s.shape) {
+	}
+	if !sameTable(tbl, s.shape) {
 		return 0, &notYet{"it has changed on the replica meanwhile"}
 	}
 	tx, err := w.to.Begin(ctx)
@@ -446,6 +457,10 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 	if tag.RowsAffected() == 0 {
 		return 0, &notYet{errDropped.Error()}
 	}
+	wake, err := t.silence(ctx, w.to, s.name, now)
+	if err != nil {
+		return 0, err
+	}
 	switch {
 	case !c.whole():
 		if _, err := tx.Exec(ctx, s.sqlReplaced(from, to), pgx.QueryExecModeSimpleProtocol); err != nil {
@@ -456,7 +471,7 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 			return 0, err
 		}
 	case from == 0:
-		if err := t.makeRoom(ctx, w.to, s.name); err != nil {
+		if err := t.makeRoom(ctx, w.to, s.name, now); err != nil {
 			return 0, err
 		}
 	}
@@ -466,7 +481,7 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 	}
 	if tag, err = tx.Exec(ctx, s.sqlMerge(from, to), pgx.QueryExecModeSimpleProtocol); err != nil {
 		if collides(err) && !c.whole() {
-			return 0, t.copyWhole(ctx, w.to, tx, j, s, err)
+			return 0, t.copyWhole(ctx, w.to, tx, j, s, now, err)
 		}
 		return 0, t.wrap("merge a chunk of "+s.name, err)
 	}
@@ -475,6 +490,9 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 		if _, err := tx.Exec(ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return 0, t.wrap("make a constraint again", err)
 		}
+	}
+	if err := wake(); err != nil {
+		return 0, err
 	}
 	var complete bool
 	if last {
@@ -548,7 +566,7 @@ func (t *Target) note(ctx context.Context, tx pgx.Tx, c chunk, text string, rows
 }
 
 // copyWhole begins a table again, as one chunk: rows of different moments do not go together.
-func (t *Target) copyWhole(ctx context.Context, conn *pgx.Conn, tx pgx.Tx, j *job, s *source, reason error) error {
+func (t *Target) copyWhole(ctx context.Context, conn *pgx.Conn, tx pgx.Tx, j *job, s *source, now *rendered, reason error) error {
 	t.o.Log.Debug("table is copied as one chunk", "replica", t.o.Name, "table", s.name, "reason", reason)
 	if err := tx.Rollback(ctx); err != nil {
 		return t.wrap("give a chunk up", err)
@@ -558,7 +576,7 @@ func (t *Target) copyWhole(ctx context.Context, conn *pgx.Conn, tx pgx.Tx, j *jo
 		return t.wrap("begin", err)
 	}
 	defer again.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
-	if err := t.makeRoom(ctx, conn, s.name); err != nil {
+	if err := t.makeRoom(ctx, conn, s.name, now); err != nil {
 		return err
 	}
 	if err := t.planWhole(ctx, conn, s.oid); err != nil {

@@ -121,6 +121,7 @@ func (t *Target) apply(ctx context.Context, w *sink.Window, inOrder bool) error 
 	if err != nil {
 		return r.abandon(err)
 	}
+	r.wake()
 	r.position(w.Before, last)
 	if err := r.flight.land(); err != nil {
 		return r.abandon(err)
@@ -137,6 +138,7 @@ type run struct {
 	evolved []evolved       // models that came into force in the window
 	wanted  map[uint32]bool // by OID: tables that are to be copied since
 	touched map[uint32]bool // by OID: of the tables whose copy the stream has not passed, those that were changed
+	silent  map[*table]bool // tables whose triggers are switched off
 
 	caughtUp bool // the stream has come to where the schema was ahead
 	inOrder  bool
@@ -264,6 +266,7 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 // table finds the relation on the replica, behind what was sent before.
 func (r *run) table(rel *change.Relation) (*table, error) {
 	if known := r.t.tables[rel]; known != nil {
+		r.silence(known)
 		return known, nil
 	}
 	if err := r.flight.land(); err != nil {
@@ -278,7 +281,11 @@ func (r *run) table(rel *change.Relation) (*table, error) {
 	if tbl := now.tables[rel.OID]; tbl != nil {
 		name = schema.Quote(tbl.Schema, tbl.Name)
 	}
-	return r.t.table(r.ctx, rel, name)
+	tbl, err := r.t.table(r.ctx, rel, name, now)
+	if err == nil {
+		r.silence(tbl)
+	}
+	return tbl, err
 }
 
 // row applies one change where it stands.

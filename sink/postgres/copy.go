@@ -98,6 +98,9 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 	if err != nil {
 		return err
 	}
+	if err := t.findDefaults(ctx); err != nil {
+		return err
+	}
 	wanted, err := t.rendered(model)
 	if err != nil {
 		return err
@@ -161,7 +164,7 @@ func (t *Target) startCopy(ctx context.Context, master *pgx.Conn, models sink.Mo
 	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
 	batch := &pgx.Batch{}
 	for i, s := range steps {
-		batch.Queue(`insert into bridge.copy_step (phase, ordinal, object, statement) values ($1, $2, $3, $4)`, s.phase, i, s.object, s.sql)
+		batch.Queue(`insert into bridge.copy_step (phase, ordinal, object, statement, roles) values ($1, $2, $3, $4, $5)`, s.phase, i, s.object, s.sql, s.roles)
 	}
 	for _, tbl := range tables {
 		batch.Queue(`insert into bridge.copy_table (schema_name, table_name, relid, state, estimated_rows, estimated_bytes)
@@ -314,20 +317,27 @@ func (t *Target) refuseRows(ctx context.Context, tables []published) error {
 	return nil
 }
 
-type step struct{ phase, object, sql string }
+type step struct {
+	phase, object, sql string
+	roles              []string // that have to exist for a statement on privileges; nil for others
+}
 
 // stepsFor lists the statements that make what is wanted and not there yet.
 func stepsFor(wanted, there *schema.Model, phases ...schema.Phase) []step {
-	known := map[string]bool{"schema public": true}
+	known := map[string]string{"schema public": "schema"}
 	for _, o := range there.Objects {
-		known[o.String()] = true
+		known[o.String()] = o.Definition
 	}
 	var steps []step
 	names := map[schema.Phase]string{schema.PreData: "pre", schema.Keys: "keys", schema.PostData: "post"}
 	for _, phase := range phases {
 		for s := range wanted.Statements(phase) {
-			if !known[s.Object.String()] {
-				steps = append(steps, step{names[phase], s.Object.String(), s.SQL})
+			have, there := known[s.Object.String()]
+			switch {
+			case isPrivileges(s.Object) && have != s.Object.Definition:
+				steps = append(steps, step{names[phase], s.Object.String(), s.SQL, append([]string{}, s.Roles...)})
+			case !there:
+				steps = append(steps, step{names[phase], s.Object.String(), s.SQL, nil})
 			}
 		}
 	}
@@ -337,25 +347,40 @@ func stepsFor(wanted, there *schema.Model, phases ...schema.Phase) []step {
 // steps executes the statements of a phase that are not done, each in a transaction
 // that notes it.
 func (t *Target) steps(ctx context.Context, phase string) error {
-	rows, err := t.conn.Query(ctx, `select ordinal, object, statement from bridge.copy_step where phase = $1 and not done order by ordinal`, phase)
+	rows, err := t.conn.Query(ctx, `select ordinal, object, statement, roles from bridge.copy_step where phase = $1 and not done order by ordinal`, phase)
 	if err != nil {
 		return t.wrap("read the steps of the copy", err)
 	}
 	type todo struct {
 		Ordinal           int
 		Object, Statement string
+		Roles             []string
 	}
 	list, err := pgx.CollectRows(rows, pgx.RowToStructByPos[todo])
 	if err != nil {
 		return t.wrap("read the steps of the copy", err)
 	}
+	var names []string
+	for _, s := range list {
+		names = append(names, s.Roles...)
+	}
+	known, err := t.findRoles(ctx, names)
+	if err != nil {
+		return err
+	}
 	for n, s := range list {
 		t.progress(Progress{Phase: phase, Object: s.Object, Done: int64(n), Total: int64(len(list))})
 		err := pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
-			if _, err := tx.Exec(ctx, s.Statement, pgx.QueryExecModeSimpleProtocol); err != nil {
+			var err error
+			if s.Roles != nil {
+				err = t.setPrivileges(ctx, s.Object, "", s.Statement, s.Roles, known)
+			} else {
+				_, err = tx.Exec(ctx, s.Statement, pgx.QueryExecModeSimpleProtocol)
+			}
+			if err != nil {
 				return err
 			}
-			_, err := tx.Exec(ctx, `update bridge.copy_step set done = true where phase = $1 and ordinal = $2`, phase, s.Ordinal)
+			_, err = tx.Exec(ctx, `update bridge.copy_step set done = true where phase = $1 and ordinal = $2`, phase, s.Ordinal)
 			return err
 		})
 		if err != nil {
@@ -417,6 +442,9 @@ func (t *Target) finishCopy(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := t.findDefaults(ctx); err != nil {
+		return err
+	}
 	wanted, err := t.rendered(model)
 	if err != nil {
 		return err
@@ -471,7 +499,7 @@ func (t *Target) planPost(ctx context.Context, wanted *schema.Model) error {
 	}
 	batch := &pgx.Batch{}
 	for i, s := range stepsFor(wanted, there, schema.PostData) {
-		batch.Queue(`insert into bridge.copy_step (phase, ordinal, object, statement) values ($1, $2, $3, $4)`, s.phase, i, s.object, s.sql)
+		batch.Queue(`insert into bridge.copy_step (phase, ordinal, object, statement, roles) values ($1, $2, $3, $4, $5)`, s.phase, i, s.object, s.sql, s.roles)
 	}
 	return t.wrap("plan the end of the copy", pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error { return tx.SendBatch(ctx, batch).Close() }))
 }

@@ -38,6 +38,7 @@ type source struct {
 	planned   bool
 	settle    bool          // see bridge.copy_table
 	shape     *schema.Table // that the replica has
+	now       *rendered     // with all others
 	postponed atomic.Bool   // it has another shape on the master by now
 }
 
@@ -167,7 +168,7 @@ func (t *Target) sources(ctx context.Context, master *pgx.Conn, state string) ([
 		return nil, err
 	}
 	for _, s := range tables {
-		s.shape = now.tables[s.oid]
+		s.shape, s.now = now.tables[s.oid], now
 		s.name = schema.Quote(s.schema, s.tableName.name)
 		if err := s.describe(ctx, master); err != nil {
 			return nil, err
@@ -479,8 +480,15 @@ func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, cou
 	}
 	defer write.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
 
+	wake, err := t.silence(ctx, to, s.name, s.now)
+	if err != nil {
+		return err
+	}
 	rows, err := t.transfer(ctx, from, to, c, s.name, count)
 	if err != nil {
+		return err
+	}
+	if err := wake(); err != nil {
 		return err
 	}
 	noted, err := write.Exec(ctx, `update bridge.copy_chunk set snapshot = $1, rows = $2 where relid = $3 and chunk = $4 and snapshot is null`,

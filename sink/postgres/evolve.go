@@ -36,6 +36,7 @@ const never = change.LSN(1<<64 - 1)
 type rendered struct {
 	*schema.Model
 	tables map[uint32]*schema.Table
+	firing map[firing]bool // triggers and rules that fire also where rows are applied
 }
 
 // rendered is the schema that a model describes, as the replica's server writes it.
@@ -47,13 +48,18 @@ func (t *Target) rendered(m *change.Model) (*rendered, error) {
 	for _, e := range m.Entries() {
 		catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
 	}
-	model, err := t.renderer.Model(catalog, schema.Options{Target: t.version, Table: t.o.Tables})
+	model, err := t.renderer.Model(catalog, schema.Options{Target: t.version, Table: t.o.Tables, OwnDefaults: t.ownDefaults})
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Checksum(), err)
 	}
-	known := &rendered{model, map[uint32]*schema.Table{}}
+	known := &rendered{model, map[uint32]*schema.Table{}, map[firing]bool{}}
 	for _, tbl := range model.Tables() {
 		known.tables[tbl.OID] = tbl
+	}
+	for _, o := range model.Objects {
+		if o.Firing != "" {
+			known.firing[firing{o.Kind, o.Schema, o.Table, o.Name}] = true
+		}
 	}
 	if len(t.schemas) >= 4 { // a step needs two
 		clear(t.schemas)
@@ -104,6 +110,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if from.SameSchema(to) {
 		return nil
 	}
+	r.wake()
 	if err := r.flight.land(); err != nil {
 		return err
 	}
@@ -115,6 +122,9 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	refuse := func(object, reason string) error {
 		return &unfit{&sink.Mismatch{Replica: t.o.Name, Seq: b.Seq, Reason: "the schema can not follow the master's: " + object + ": " + reason,
 			Remedy: fmt.Sprintf("see bridge schema diff --sql, and change by hand what is in the way on replica %s", t.o.Name)}}
+	}
+	if err := t.findDefaults(r.ctx); err != nil {
+		return err
 	}
 	before, err := t.rendered(from)
 	if err != nil {
@@ -154,6 +164,14 @@ func (r *run) execute(seq int64, plan schema.Steps, to *change.Model, refuse fun
 	default:
 		statements = slices.Concat(plan.First, plan.Then)
 	}
+	var names []string
+	for _, s := range statements {
+		names = append(names, s.Roles...)
+	}
+	known, err := t.findRoles(r.ctx, names)
+	if err != nil {
+		return err
+	}
 	for _, s := range statements {
 		sql := s.SQL
 		if s.Object.Kind == schema.KindRefresh && r.incomplete() {
@@ -167,7 +185,13 @@ func (r *run) execute(seq int64, plan schema.Steps, to *change.Model, refuse fun
 			strings.Contains(sql, " add constraint ") && !strings.HasSuffix(sql, "not valid") {
 			sql += " not valid" // rows are missing yet; see validate
 		}
-		if _, err := t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+		var err error
+		if isPrivileges(s.Object) {
+			err = t.setPrivileges(r.ctx, s.Object.String(), s.Object.Schema, sql, s.Roles, known)
+		} else {
+			_, err = t.conn.Exec(r.ctx, sql, pgx.QueryExecModeSimpleProtocol)
+		}
+		if err != nil {
 			if passing(err) || lost(err) {
 				return t.wrap("evolve "+s.Object.String()+" at block "+fmt.Sprint(seq), err)
 			}
@@ -273,6 +297,9 @@ func (t *Target) lookAhead(ctx context.Context, w *sink.Window, reason error) (b
 
 // goTo evolves the replica in a transaction of its own.
 func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) error {
+	if err := t.findDefaults(ctx); err != nil {
+		return err
+	}
 	before, err := t.rendered(from)
 	if err != nil {
 		return err
@@ -493,7 +520,18 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 func (r *run) want(tbl *schema.Table, settle bool) error {
 	name := schema.Quote(tbl.Schema, tbl.Name)
 	r.t.drop(tbl.OID)
+	now, err := r.schema()
+	if err != nil {
+		return err
+	}
+	wake, err := r.t.silence(r.ctx, r.t.conn, name, now)
+	if err != nil {
+		return err
+	}
 	if err := r.t.empty(r.ctx, r.t.conn, name); err != nil {
+		return err
+	}
+	if err := wake(); err != nil {
 		return err
 	}
 	if err := r.t.distrust(r.ctx, r.t.conn, name); err != nil {

@@ -22,7 +22,8 @@ type table struct {
 	key     []int // the columns that find a row; none: the whole old row does
 	always  bool  // an identity column that only takes default stands outside the key
 
-	referenced bool // by a foreign key of another table
+	referenced bool   // by a foreign key of another table
+	loud       []loud // triggers and rules that would fire
 }
 
 // column is a replicated column on the replica.
@@ -41,11 +42,11 @@ type column struct {
 }
 
 // table finds the relation on the replica.
-func (t *Target) table(ctx context.Context, rel *change.Relation, name string) (*table, error) {
+func (t *Target) table(ctx context.Context, rel *change.Relation, name string, now *rendered) (*table, error) {
 	if known := t.tables[rel]; known != nil {
 		return known, nil
 	}
-	tbl, err := t.lookUp(ctx, rel, name)
+	tbl, err := t.lookUp(ctx, rel, name, now)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ var exactTypes = map[string]bool{
 // whose trailing blanks do not count.
 var collatedTypes = map[string]bool{"text": true, "varchar": true, "name": true}
 
-func (t *Target) lookUp(ctx context.Context, rel *change.Relation, name string) (*table, error) {
+func (t *Target) lookUp(ctx context.Context, rel *change.Relation, name string, now *rendered) (*table, error) {
 	// Columns are found by name, as the relation has them; types are the replica's own.
 	rows, err := t.conn.Query(ctx, `
 		select a.attname, a.attgenerated <> '', a.attidentity = 'a', a.attnum,
@@ -111,14 +112,22 @@ func (t *Target) lookUp(ctx context.Context, rel *change.Relation, name string) 
 	tbl := &table{rel: rel, name: name, columns: make([]column, len(rel.Columns))}
 	rows.Close()
 	var exists bool // without a column, too
+	var firing bool
 	if err := t.conn.QueryRow(ctx, `
 		select exists (select from pg_catalog.pg_class where oid = pg_catalog.to_regclass($1) and relkind = 'r'),
-			exists (select from pg_catalog.pg_constraint where contype = 'f' and confrelid = pg_catalog.to_regclass($1))`,
-		tbl.name).Scan(&exists, &tbl.referenced); err != nil {
+			exists (select from pg_catalog.pg_constraint where contype = 'f' and confrelid = pg_catalog.to_regclass($1)),
+			exists (select from pg_catalog.pg_trigger where tgrelid = pg_catalog.to_regclass($1) and tgenabled in ('A', 'R'))
+				or exists (select from pg_catalog.pg_rewrite where ev_class = pg_catalog.to_regclass($1) and ev_enabled in ('A', 'R'))`,
+		tbl.name).Scan(&exists, &tbl.referenced, &firing); err != nil {
 		return nil, t.wrap("look up table "+rel.String(), err)
 	}
 	if !exists {
 		return nil, &sink.Mismatch{Table: rel.String(), Reason: "the table is not there", Remedy: t.remake("make it", rel)}
+	}
+	if firing {
+		if tbl.loud, err = t.listen(ctx, t.conn, name, now); err != nil {
+			return nil, err
+		}
 	}
 	numbers := make([]int16, len(rel.Columns))
 	for i, c := range rel.Columns {

@@ -49,15 +49,16 @@ type Target struct {
 	consistent change.LSN         // while copies is not empty: where it ends
 	parsed     int                // statements prepared so far; names them
 
-	models   sink.Models
-	modelSum change.Checksum // of the model in force at the position
-	ahead    change.Checksum // of the model that the schema is at already, if that is another
-	reduced  bool            // what a new replica gets last is not made yet
-	version  int             // major version of the replica's server
-	renderer schema.Renderer
-	schemas  map[*change.Model]*rendered // the last ones that were needed
-	done     map[change.Checksum]bool    // models for which goAhead was called
-	look     look                        // stays when the target is closed
+	models      sink.Models
+	modelSum    change.Checksum // of the model in force at the position
+	ahead       change.Checksum // of the model that the schema is at already, if that is another
+	reduced     bool            // what a new replica gets last is not made yet
+	ownDefaults bool            // the role that applies has default privileges
+	version     int             // major version of the replica's server
+	renderer    schema.Renderer
+	schemas     map[*change.Model]*rendered // the last ones that were needed
+	done        map[change.Checksum]bool    // models for which goAhead was called
+	look        look                        // stays when the target is closed
 
 	// The turn to write to the replica's tables; see again.go. It guards what stands above and the jobs.
 	turn     sync.Mutex

@@ -19,6 +19,7 @@ alter sequence public.a rename to aa;
 create sequence public.a as bigint start with 100 increment by 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 alter sequence public.aa as integer start with 1 increment by 5 minvalue 1 maxvalue 1000 cache 1 cycle restart with 1;
 alter sequence public.b as smallint start with 6 increment by -3 minvalue -300 maxvalue 9 cache 1 no cycle;
+do $bridge$ begin execute 'alter sequence public.d owner to ' || (select relowner::regrole from pg_class where oid = 'public.t'::regclass); end $bridge$;
 alter sequence public.d owned by public.t.x;
 
 -- a sequence's limits move away from where it stands
@@ -49,6 +50,7 @@ drop table t;
 alter sequence public.t_a_seq owned by none;
 drop table public.t;
 alter table only public.u alter column a set default nextval('public.t_a_seq'::regclass);
+do $bridge$ begin execute 'alter sequence public.t_a_seq owner to ' || (select relowner::regrole from pg_class where oid = 'public.u'::regclass); end $bridge$;
 alter sequence public.t_a_seq owned by public.u.a;
 
 -- a serial column becomes an identity

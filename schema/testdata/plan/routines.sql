@@ -227,6 +227,7 @@ CREATE CONSTRAINT TRIGGER t3 AFTER INSERT ON public.t DEFERRABLE INITIALLY IMMED
 alter table public.t disable trigger t3;
 CREATE TRIGGER t4 AFTER INSERT ON public.t REFERENCING NEW TABLE AS n FOR EACH STATEMENT EXECUTE FUNCTION public.ff();
 CREATE TRIGGER t5 BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.ff();
+alter table public.t enable always trigger t5;
 CREATE TRIGGER t1 BEFORE INSERT ON public.u FOR EACH ROW EXECUTE FUNCTION public.g();
 comment on trigger t5 on public.t is 'x';
 
@@ -237,6 +238,9 @@ create trigger t1 before insert on t for each row execute function f();
 -- change
 alter table t enable always trigger t1;
 ----
+drop trigger t1 on public.t;
+CREATE TRIGGER t1 BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.f();
+alter table public.t enable always trigger t1;
 
 -- aggregates and operators
 create function add(int, int) returns int language sql immutable as 'select $1 + $2';

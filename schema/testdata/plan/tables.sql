@@ -204,6 +204,9 @@ CREATE OR REPLACE FUNCTION public.f(public.v)
 AS $function$ select 'a'::mood $function$;
 alter table only public.t add constraint t_pkey PRIMARY KEY (id);
 alter table only public.t add constraint t_a_key UNIQUE (a);
+revoke all on schema public from postgres;
+revoke all on schema public from public;
+grant all on schema public to postgres;
 
 -- storage parameters
 create table t (a text) with (fillfactor = 70, autovacuum_enabled = false, toast.autovacuum_vacuum_threshold = 77);
