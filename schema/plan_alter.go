@@ -257,20 +257,11 @@ func (p *planner) alterIdentity(x, y *Object) {
 	alter := "alter table " + only(rel) + Quote(y.Schema, y.Table) + " alter column " + Quote(y.Name)
 	wordsBefore, before := cutIdentity(x.Definition)
 	wordsAfter, after := cutIdentity(y.Definition)
-	nameBefore, optionsBefore := before[0], before[1]
-	nameAfter, optionsAfter := after[0], after[1]
-	if nameBefore != nameAfter {
-		a, b := tokens(nameBefore), tokens(nameAfter)
-		if from, to := a[len(a)-1].text, b[len(b)-1].text; from != to {
-			p.do(y, "alter sequence "+Quote(b[0].text, from)+" rename to "+Quote(to))
-		}
-	}
 	if wordsBefore != wordsAfter {
 		p.do(y, alter+" set "+wordsAfter)
 	}
-	if optionsBefore != optionsAfter {
-		options := sequenceOptions(optionsBefore, optionsAfter)
-		p.do(y, "alter sequence "+nameAfter+" "+options)
+	if before[1] != after[1] {
+		p.do(y, "alter sequence "+after[0]+" "+sequenceOptions(before[1], after[1]))
 	}
 }
 

@@ -31,7 +31,7 @@ func (p *planner) untie() {
 				}
 			}
 		case KindSequenceOwner:
-			if f := p.fates[x]; (f == gone || f == again) && p.sequenceStays(x) {
+			if p.fates[x] != keep && p.sequenceStays(x) {
 				p.do(x, "alter sequence "+Quote(x.Schema, x.Name)+" owned by none")
 			}
 		}

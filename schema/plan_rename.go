@@ -13,7 +13,9 @@ type move struct {
 	from, to   [2]string // schema and name
 	rename     func(from [2]string, name string) string
 	setSchema  func(from [2]string, schema string) string
-	aside      bool // has been given a temporary name
+	carrier    *move   // what takes it along to another schema
+	carries    []*move // what it takes along, whose names have to be free there, too
+	aside      bool    // has been given a temporary name
 	wasRenamed func(now [2]string)
 }
 
@@ -31,13 +33,31 @@ func (m *mover) slot(space string, name [2]string) string {
 func (m *mover) free(v *move, name [2]string) bool { return m.taken[m.slot(v.space, name)] <= 0 }
 
 func (m *mover) step(v *move, now [2]string, sql string) {
+	m.p.do(v.o, sql)
+	m.place(v, now)
+	for _, c := range v.carries {
+		m.place(c, [2]string{now[0], c.from[1]})
+	}
+}
+
+// place notes where v is now.
+func (m *mover) place(v *move, now [2]string) {
 	m.taken[m.slot(v.space, v.from)]--
 	m.taken[m.slot(v.space, now)]++
 	v.from = now
-	m.p.do(v.o, sql)
 	if v.wasRenamed != nil {
 		v.wasRenamed(now)
 	}
+}
+
+// blocked returns what v would take along to its schema under a name that is taken there.
+func (m *mover) blocked(v *move) (list []*move) {
+	for _, c := range v.carries {
+		if v.from[0] != v.to[0] && !m.free(c, [2]string{v.to[0], c.from[1]}) {
+			list = append(list, c)
+		}
+	}
+	return list
 }
 
 // finish moves v to its name if the way is free.
@@ -45,7 +65,7 @@ func (m *mover) finish(v *move) bool {
 	switch {
 	case v.from == v.to:
 		return true
-	case !m.free(v, v.to):
+	case !m.free(v, v.to), len(m.blocked(v)) > 0, v.carrier != nil && v.from[0] != v.to[0]:
 		return false
 	case v.from[0] == v.to[0]:
 		m.step(v, v.to, v.rename(v.from, v.to[1]))
@@ -76,14 +96,36 @@ func (m *mover) run() {
 		if len(m.pending) < before {
 			continue
 		}
-		i := slices.IndexFunc(m.pending, func(v *move) bool { return !v.aside })
-		if i < 0 {
+		v := m.inTheWay()
+		if v == nil {
 			m.p.fail(m.pending[0].o, "its name is taken")
 			return
 		}
-		m.pending[i].aside = true
-		m.aside(m.pending[i])
+		v.aside = true
+		m.aside(v)
 	}
+}
+
+// inTheWay returns what gets a temporary name when nothing can go on: something that would be taken along, or else
+// something that stands where another one wants to go.
+func (m *mover) inTheWay() *move {
+	for _, v := range m.pending {
+		if m.free(v, v.to) {
+			for _, c := range m.blocked(v) {
+				if !c.aside {
+					return c
+				}
+			}
+		}
+	}
+	for _, carried := range []bool{false, true} {
+		for _, v := range m.pending {
+			if !v.aside && (v.carrier != nil) == carried {
+				return v
+			}
+		}
+	}
+	return nil
 }
 
 // space returns within which names of a kind have to differ, or nothing for what is not renamed.
@@ -91,7 +133,7 @@ func space(kind Kind) string {
 	switch kind {
 	case KindSchema:
 		return "schema"
-	case KindTable, KindView, KindMaterializedView, KindSequence, KindIndex, KindConstraint, KindType:
+	case KindTable, KindView, KindMaterializedView, KindSequence, KindIdentity, KindIndex, KindConstraint, KindType:
 		return "relation"
 	case KindFunction, KindAggregate:
 		return "routine"
@@ -132,10 +174,11 @@ func (p *planner) renameObjects(wanted func(Kind) bool) {
 	wantedNames := map[string]bool{}
 	for _, y := range p.b.model.Objects {
 		if s := space(y.Kind); s != "" && wanted(y.Kind) && !p.b.isStep(y) {
-			wantedNames[m.slot(p.spaceOf(y, s), [2]string{y.Schema, y.Name})] = true
+			wantedNames[m.slot(p.spaceOf(y, s), [2]string{y.Schema, takenName(y)})] = true
 		}
 	}
 	var late []*move
+	moves := map[*Object]*move{}
 	for _, x := range p.a.model.Objects {
 		s := space(x.Kind)
 		if s == "" || !wanted(x.Kind) || p.a.isStep(x) || !p.stays(x) && !p.late[x] || x.Definition == "" {
@@ -143,13 +186,17 @@ func (p *planner) renameObjects(wanted func(Kind) bool) {
 		}
 		o, from := x, [2]string{}
 		from[0], from[1] = p.current(x)
+		if x.Kind == KindIdentity {
+			from[1] = takenName(x)
+		}
 		v := &move{o: o, from: from, to: from}
 		if y := p.to[x]; y != nil {
-			v.o, v.to = y, [2]string{y.Schema, y.Name}
+			v.o, v.to = y, [2]string{y.Schema, takenName(y)}
 		}
 		v.space = p.spaceOf(v.o, s)
 		p.setWords(v, x)
 		implied := p.to[x] != nil && p.isImplied(x, v)
+		moves[x] = v
 		m.taken[m.slot(v.space, v.from)]++
 		if p.late[x] && p.to[x] == nil {
 			v.wasRenamed = func(now [2]string) { p.name[x] = now }
@@ -166,10 +213,45 @@ func (p *planner) renameObjects(wanted func(Kind) bool) {
 			m.pending = append(m.pending, v)
 		}
 	}
+	for _, x := range p.a.model.Objects {
+		if v, carrier := moves[x], moves[p.carrier(x)]; v != nil && carrier != nil {
+			v.carrier, carrier.carries = carrier, append(carrier.carries, v)
+		}
+	}
 	for _, v := range late {
 		m.aside(v)
 	}
 	m.run()
+}
+
+// takenName returns the name that o takes in its space.
+func takenName(o *Object) string {
+	if o.Kind == KindIdentity {
+		_, sequence := cutIdentity(o.Definition)
+		return lastName(sequence[0])
+	}
+	return o.Name
+}
+
+// carrier returns the table that takes x along when it is moved to another schema: that of an index, or of the column
+// that owns a sequence.
+func (p *planner) carrier(x *Object) *Object {
+	switch x.Kind {
+	case KindConstraint, KindIndex, KindIdentity:
+		return p.a.relation(x)
+	case KindSequence:
+		for _, owner := range p.a.users[x] {
+			if owner.Kind != KindSequenceOwner || p.fates[owner] != keep {
+				continue
+			}
+			for _, n := range p.a.needs[owner] {
+				if n.Kind == KindTable {
+					return n
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // spaceOf returns the space in which o's name has to differ: for constraints it is their table.
@@ -183,30 +265,14 @@ func (p *planner) spaceOf(o *Object, s string) string {
 // isImplied reports whether x gets its new name by the renaming of something else.
 func (p *planner) isImplied(x *Object, v *move) bool {
 	y := p.to[x]
-	if x.Table != "" && x.Kind != KindStatistics {
-		v.from[0] = v.to[0] // parts go where their table goes
-		if v.from == v.to {
-			return true
-		}
-	}
 	switch x.Kind {
+	case KindCheck, KindForeignKey, KindNotNull:
+		v.from[0] = v.to[0] // their space is their table
 	case KindFunction, KindAggregate, KindOperator, KindOperatorClass, KindOperatorFamily:
 		// Types in the signature have been renamed, or are renamed before.
 		if firstName(x.Name) == firstName(y.Name) {
 			v.from[1] = v.to[1]
 			return v.from == v.to
-		}
-	case KindSequence, KindType:
-		// Owned sequences go where their table goes.
-		for _, user := range p.b.users[y] {
-			if user.Kind != KindSequenceOwner || p.from[user] == nil || p.fates[p.from[user]] == again {
-				continue
-			}
-			for _, n := range user.needs {
-				if n.Kind == KindTable && p.from[n] != nil && p.from[n].Schema == x.Schema && n.Schema == y.Schema {
-					v.from[0] = v.to[0]
-				}
-			}
 		}
 	}
 	return v.from == v.to
@@ -230,6 +296,8 @@ func (p *planner) setWords(v *move, x *Object) {
 		case KindConstraint, KindIndex:
 			schema, _ := p.current(p.a.relation(x))
 			return "alter index " + Quote(schema, name)
+		case KindIdentity:
+			return "alter sequence " + Quote(from[0], name)
 		case KindSchema:
 			return "alter schema " + Quote(name)
 		}

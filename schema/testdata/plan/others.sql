@@ -15,6 +15,7 @@ alter sequence a rename to aa;
 create sequence a start 100;
 ----
 alter sequence public.c owned by none;
+alter sequence public.d owned by none;
 alter sequence public.a rename to aa;
 create sequence public.a as bigint start with 100 increment by 1 minvalue 1 maxvalue 9223372036854775807 cache 1;
 alter sequence public.aa as integer start with 1 increment by 5 minvalue 1 maxvalue 1000 cache 1 cycle restart with 1;

@@ -292,3 +292,124 @@ alter table u set without cluster;
 alter table w cluster on w_b_key;
 ----
 plan: constraint w_pkey of public.w: can not become "PRIMARY KEY (a)"
+
+-- a table is moved to where an index that has its index's name is renamed
+create schema s;
+create table t (a int);
+create index i on t (a);
+create table s.u (a int);
+create index i on s.u (a);
+insert into t values (1);
+-- change
+alter index s.i rename to j;
+alter table t set schema s;
+----
+alter index s.i rename to j;
+alter table public.t set schema s;
+
+-- a table is moved to where an index that has its index's name is dropped, and one takes its place here
+create schema s;
+create table t (a int);
+create index i on t (a);
+create table s.u (a int, b int);
+create index i on s.u (a);
+create index j on s.u (b);
+-- change
+drop index s.i;
+alter table t set schema s;
+alter table s.u set schema public;
+alter index public.j rename to i;
+----
+drop index s.i;
+alter table public.t set schema s;
+alter table s.u set schema public;
+alter index public.j rename to i;
+
+-- two tables change schemas, with keys, indexes and sequences of the same names
+create schema s;
+create table t (id serial primary key, a text unique, n int generated always as identity);
+create index i on t (a, id);
+create table s.t (id serial primary key, a text unique, n int generated always as identity, b int);
+create index i on s.t (b);
+insert into t (a) values ('x');
+insert into s.t (a, b) values ('y', 1);
+-- change
+create schema tmp;
+alter table t set schema tmp;
+alter table s.t set schema public;
+alter table tmp.t set schema s;
+drop schema tmp;
+----
+alter table public.t rename to bridge_1;
+alter sequence s.t_id_seq rename to bridge_2;
+alter sequence s.t_n_seq rename to bridge_3;
+alter index s.t_pkey rename to bridge_4;
+alter index s.t_a_key rename to bridge_5;
+alter index s.i rename to bridge_6;
+alter table s.t set schema public;
+alter table public.bridge_1 set schema s;
+alter table s.bridge_1 rename to t;
+alter sequence public.bridge_3 rename to t_n_seq;
+alter index public.bridge_4 rename to t_pkey;
+alter index public.bridge_5 rename to t_a_key;
+alter index public.bridge_6 rename to i;
+alter sequence public.bridge_2 rename to t_id_seq;
+
+-- two tables change schemas and names, and their indexes change theirs
+create schema s;
+create table t (a int);
+create index i on t (a);
+create table s.u (b int);
+create index j on s.u (b);
+-- change
+alter table t rename to x;
+alter index i rename to x_i;
+alter table x set schema s;
+alter table s.u rename to t;
+alter index s.j rename to i;
+alter table s.t set schema public;
+alter table s.x rename to u;
+alter index s.x_i rename to j;
+----
+alter table public.t rename to bridge_1;
+alter table s.u set schema public;
+alter table public.u rename to t;
+alter table public.bridge_1 set schema s;
+alter table s.bridge_1 rename to u;
+alter index s.i rename to j;
+alter index public.j rename to i;
+
+-- a table is moved to where a sequence has the name of its column's
+create schema s;
+create table t (id int generated always as identity, n serial);
+create sequence s.t_id_seq;
+create sequence s.t_n_seq;
+create table s.t_pkey (a int);
+alter table t add primary key (id);
+-- change
+alter sequence s.t_id_seq rename to seq;
+drop sequence s.t_n_seq;
+alter table s.t_pkey rename to u;
+alter table t set schema s;
+alter sequence s.t_id_seq rename to "ID";
+----
+drop sequence s.t_n_seq;
+alter sequence s.t_id_seq rename to seq;
+alter table s.t_pkey rename to u;
+alter table public.t set schema s;
+alter sequence s.t_id_seq rename to "ID";
+
+-- a sequence goes from one table to another, which is moved
+create schema s;
+create sequence q;
+create table t (a int);
+create table u (b int);
+alter sequence q owned by t.a;
+-- change
+alter sequence q owned by u.b;
+alter table u set schema s;
+----
+alter sequence public.q owned by none;
+alter sequence public.q set schema s;
+alter table public.u set schema s;
+alter sequence s.q owned by s.u.b;
