@@ -224,7 +224,7 @@ func (m *Model) Statements(phase Phase) iter.Seq[Statement] {
 func (o *Object) statements() []Statement {
 	list := make([]Statement, len(o.Create))
 	for i, sql := range o.Create {
-		list[i] = Statement{Object: o, SQL: sql}
+		list[i] = Statement{Object: o, SQL: reloadable(sql)}
 		if o.roles != nil {
 			list[i].Roles = o.roles[i]
 		}

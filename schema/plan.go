@@ -85,7 +85,7 @@ type planner struct {
 
 func (p *planner) do(o *Object, statements ...string) {
 	for _, sql := range statements {
-		p.then = append(p.then, Statement{Object: o, SQL: sql})
+		p.then = append(p.then, Statement{Object: o, SQL: reloadable(sql)})
 	}
 }
 

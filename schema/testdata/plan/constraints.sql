@@ -261,3 +261,34 @@ alter table t drop c;
 ----
 drop statistics public.s1;
 alter table public.t drop column c;
+
+-- a list of a varchar's values is rendered with a cast that is read otherwise
+create table t (v varchar(10), w varchar default case when 'a'::varchar in ('b', 'c') then 'x' end);
+insert into t values ('a'), ('b');
+-- change
+alter table t add constraint t_v check (v in ('a', 'b'));
+alter table t add check (v not in ('x', 'y') or w in ('z', lower(v)));
+create index on t (v) where v in ('a', 'b');
+create view s as select v from t where v in ('a', 'c');
+create table u (v varchar check (v in ('a', 'b')), w bool generated always as (v in ('c', 'd')) stored);
+create domain d as varchar(5) check (value in ('a', 'b'));
+create policy p on t using (v in ('a', 'b'));
+create rule r as on insert to t where new.v in ('q', 'r') do nothing;
+----
+create domain public.d as character varying(5) constraint d_check CHECK (((VALUE)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying]::character varying[])::text[])));
+create table public.u (
+	v character varying,
+	w boolean generated always as (((v)::text = ANY ((ARRAY['c'::character varying, 'd'::character varying]::character varying[])::text[]))) stored,
+	constraint u_v_check CHECK (((v)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying]::character varying[])::text[])))
+);
+alter table public.t add constraint t_check CHECK ((((v)::text <> ALL ((ARRAY['x'::character varying, 'y'::character varying]::character varying[])::text[])) OR (((w)::text = 'z'::text) OR ((w)::text = lower((v)::text)))));
+alter table public.t add constraint t_v CHECK (((v)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying]::character varying[])::text[])));
+create view public.s as
+SELECT t.v
+   FROM public.t
+  WHERE ((t.v)::text = ANY ((ARRAY['a'::character varying, 'c'::character varying]::character varying[])::text[]));
+CREATE INDEX t_v_idx ON public.t USING btree (v) WHERE ((v)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying]::character varying[])::text[]));
+CREATE RULE r AS
+    ON INSERT TO public.t
+   WHERE ((new.v)::text = ANY ((ARRAY['q'::character varying, 'r'::character varying]::character varying[])::text[])) DO NOTHING;
+create policy p on public.t as permissive for all to public using (((v)::text = ANY ((ARRAY['a'::character varying, 'b'::character varying]::character varying[])::text[])));
