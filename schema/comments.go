@@ -77,49 +77,12 @@ func (r *reader) addComments() {
 	}
 }
 
-// otherRow is an object that can not be carried over.
-type otherRow struct {
-	Name string
-}
-
-// otherSources read what the model only names.
-var otherSources = []source{
-	{class: 2612, part: "others", key: "l.oid", sql: `
-select l.oid, 'language ' || pg_catalog.quote_ident(l.lanname) as name
-from pg_catalog.pg_language l
-where l.oid >= 16384`},
-	{class: 3576, part: "others", key: "f.oid", sql: `
-select f.oid, 'transform for ' || pg_catalog.format_type(f.trftype, null) as name
-from pg_catalog.pg_transform f
-where f.oid >= 16384`},
-	{class: 2607, part: "others", key: "c.oid", sql: `
-select c.oid, 'conversion ' || pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(c.conname) as name
-from pg_catalog.pg_conversion c
-join pg_catalog.pg_namespace n on n.oid = c.connamespace
-where ` + userSchema},
-	{class: 2601, part: "others", key: "a.oid", sql: `
-select a.oid, 'access method ' || pg_catalog.quote_ident(a.amname) as name
-from pg_catalog.pg_am a
-where a.oid >= 16384`},
-	{class: 2328, part: "others", key: "w.oid", sql: `
-select w.oid, 'foreign data wrapper ' || pg_catalog.quote_ident(w.fdwname) as name
-from pg_catalog.pg_foreign_data_wrapper w
-where w.oid >= 16384`},
-	{class: 1417, part: "others", key: "s.oid", sql: `
-select s.oid, 'server ' || pg_catalog.quote_ident(s.srvname) as name
-from pg_catalog.pg_foreign_server s
-where s.oid >= 16384`},
-}
-
 // addNotCovered names what the model lacks, beside what the other methods came upon.
 func (r *reader) addNotCovered() {
 	for _, n := range r.graph.nodes {
 		if n.uncovered && !n.excluded && n.obj.Kind != KindIndexPartition {
 			r.notCovered = append(r.notCovered, n.obj.String())
 		}
-	}
-	for _, x := range r.in.Others {
-		r.notCovered = append(r.notCovered, x.Name)
 	}
 	slices.Sort(r.notCovered)
 }

@@ -35,7 +35,15 @@ const (
 	inTSParser   = 3601
 	inTSConfig   = 3602
 	inTSTemplate = 3764
-	inNowhere    = 0 // for objects that have no row of their own
+
+	inServer       = 1417
+	inWrapper      = 2328
+	inAccessMethod = 2601
+	inConversion   = 2607
+	inLanguage     = 2612
+	inTransform    = 3576
+
+	inNowhere = 0 // for objects that have no row of their own
 )
 
 // node is an object on its way into the model.
@@ -239,7 +247,7 @@ var rank = func() map[Kind]int {
 	rank := map[Kind]int{}
 	for i, kind := range []Kind{
 		KindSchema, KindExtension, KindCollation, KindType, KindFunction, KindOperator, KindOperatorFamily, KindOperatorClass,
-		KindAggregate, KindCast, KindTSParser, KindTSTemplate, KindTSDictionary, KindTSConfig, KindSequence, KindTable,
+		KindAggregate, KindCast, KindLanguage, KindTransform, KindConversion, KindAccessMethod, KindForeignDataWrapper, KindServer, KindTSParser, KindTSTemplate, KindTSDictionary, KindTSConfig, KindSequence, KindTable,
 		KindDefault, KindIdentity, KindSequenceOwner, KindCheck, KindInheritance, KindPartition, KindView, KindMaterializedView,
 		KindConstraint, KindIndex, KindIndexPartition, KindReplicaIdentity, KindStatistics, KindNotNull, KindForeignKey, KindRule,
 		KindTrigger, KindPolicy, KindRowSecurity, KindComment, KindPrivileges,

@@ -10,46 +10,52 @@ type Kind string
 
 // The kinds of objects in a Model, and KindColumn, which only a Difference has.
 const (
-	KindSchema            Kind = "schema"
-	KindExtension         Kind = "extension"
-	KindCollation         Kind = "collation"
-	KindType              Kind = "type"
-	KindFunction          Kind = "function" // also procedures and window functions
-	KindAggregate         Kind = "aggregate"
-	KindOperator          Kind = "operator"
-	KindOperatorFamily    Kind = "operator family"
-	KindOperatorClass     Kind = "operator class"
-	KindCast              Kind = "cast"
-	KindTSParser          Kind = "text search parser"
-	KindTSTemplate        Kind = "text search template"
-	KindTSDictionary      Kind = "text search dictionary"
-	KindTSConfig          Kind = "text search configuration"
-	KindSequence          Kind = "sequence"
-	KindTable             Kind = "table"
-	KindColumn            Kind = "column"
-	KindDefault           Kind = "default"
-	KindIdentity          Kind = "identity"
-	KindSequenceOwner     Kind = "sequence owner"
-	KindInheritance       Kind = "inheritance"
-	KindPartition         Kind = "partition"
-	KindCheck             Kind = "check constraint"
-	KindNotNull           Kind = "not null constraint" // only those not yet valid; the others belong to their column
-	KindView              Kind = "view"
-	KindMaterializedView  Kind = "materialized view"
-	KindConstraint        Kind = "constraint" // primary key, unique, exclusion
-	KindIndex             Kind = "index"
-	KindIndexPartition    Kind = "index partition"
-	KindReplicaIdentity   Kind = "replica identity"
-	KindStatistics        Kind = "statistics"
-	KindForeignKey        Kind = "foreign key"
-	KindRule              Kind = "rule"
-	KindTrigger           Kind = "trigger"
-	KindPolicy            Kind = "policy"
-	KindRowSecurity       Kind = "row security"
-	KindComment           Kind = "comment"
-	KindPrivileges        Kind = "privileges" // with the owner
-	KindDefaultPrivileges Kind = "default privileges"
-	KindRefresh           Kind = "refresh" // fills a materialized view; never compared
+	KindSchema             Kind = "schema"
+	KindExtension          Kind = "extension"
+	KindCollation          Kind = "collation"
+	KindType               Kind = "type"
+	KindFunction           Kind = "function" // also procedures and window functions
+	KindAggregate          Kind = "aggregate"
+	KindOperator           Kind = "operator"
+	KindOperatorFamily     Kind = "operator family"
+	KindOperatorClass      Kind = "operator class"
+	KindCast               Kind = "cast"
+	KindLanguage           Kind = "language"
+	KindTransform          Kind = "transform"
+	KindConversion         Kind = "conversion"
+	KindAccessMethod       Kind = "access method"
+	KindTSParser           Kind = "text search parser"
+	KindTSTemplate         Kind = "text search template"
+	KindTSDictionary       Kind = "text search dictionary"
+	KindTSConfig           Kind = "text search configuration"
+	KindForeignDataWrapper Kind = "foreign data wrapper"
+	KindServer             Kind = "server"
+	KindSequence           Kind = "sequence"
+	KindTable              Kind = "table"
+	KindColumn             Kind = "column"
+	KindDefault            Kind = "default"
+	KindIdentity           Kind = "identity"
+	KindSequenceOwner      Kind = "sequence owner"
+	KindInheritance        Kind = "inheritance"
+	KindPartition          Kind = "partition"
+	KindCheck              Kind = "check constraint"
+	KindNotNull            Kind = "not null constraint" // only those not yet valid; the others belong to their column
+	KindView               Kind = "view"
+	KindMaterializedView   Kind = "materialized view"
+	KindConstraint         Kind = "constraint" // primary key, unique, exclusion
+	KindIndex              Kind = "index"
+	KindIndexPartition     Kind = "index partition"
+	KindReplicaIdentity    Kind = "replica identity"
+	KindStatistics         Kind = "statistics"
+	KindForeignKey         Kind = "foreign key"
+	KindRule               Kind = "rule"
+	KindTrigger            Kind = "trigger"
+	KindPolicy             Kind = "policy"
+	KindRowSecurity        Kind = "row security"
+	KindComment            Kind = "comment"
+	KindPrivileges         Kind = "privileges" // with the owner
+	KindDefaultPrivileges  Kind = "default privileges"
+	KindRefresh            Kind = "refresh" // fills a materialized view; never compared
 )
 
 // Phase says when, around the copying of rows, a statement is to be executed.
@@ -119,7 +125,7 @@ func (o *Object) String() string {
 	case o.Kind == KindPrivileges:
 		return "privileges on " + o.Name
 	case o.Table == "" && o.Schema == "":
-		return string(o.Kind) + " " + o.Name // a schema, an extension, a cast
+		return string(o.Kind) + " " + o.Name // a schema, an extension, a cast, a language
 	case o.Table == "":
 		name := o.Name
 		switch o.Kind {

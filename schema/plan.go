@@ -320,9 +320,9 @@ func (p *planner) current(x *Object) (schema, name string) {
 // with their method.
 func qualified(kind Kind, schema, name string) string {
 	switch kind {
-	case KindSchema, KindExtension:
+	case KindSchema, KindExtension, KindLanguage, KindAccessMethod, KindForeignDataWrapper, KindServer:
 		return Quote(name)
-	case KindCast:
+	case KindCast, KindTransform:
 		return name
 	case KindFunction, KindAggregate, KindOperator, KindOperatorFamily, KindOperatorClass:
 		return Quote(schema) + "." + name

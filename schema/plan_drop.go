@@ -142,7 +142,8 @@ func (p *planner) dropStatement(x *Object) []string {
 	table := Quote(x.Schema, x.Table)
 	switch x.Kind {
 	case KindSchema, KindExtension, KindCollation, KindType, KindFunction, KindAggregate, KindOperator, KindCast, KindTSParser,
-		KindTSTemplate, KindTSDictionary, KindTSConfig, KindView, KindMaterializedView, KindOperatorFamily, KindStatistics:
+		KindTSTemplate, KindTSDictionary, KindTSConfig, KindLanguage, KindTransform, KindConversion, KindAccessMethod,
+		KindForeignDataWrapper, KindServer, KindView, KindMaterializedView, KindOperatorFamily, KindStatistics:
 		return []string{"drop " + word(x) + " " + qualified(x.Kind, schema, name)}
 	case KindOperatorClass:
 		if x.OID == 0 {

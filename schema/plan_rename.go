@@ -138,7 +138,7 @@ func space(kind Kind) string {
 	case KindFunction, KindAggregate:
 		return "routine"
 	case KindCollation, KindOperator, KindOperatorFamily, KindOperatorClass, KindTSParser, KindTSTemplate, KindTSDictionary,
-		KindTSConfig, KindStatistics, KindExtension:
+		KindTSConfig, KindStatistics, KindExtension, KindLanguage, KindConversion, KindForeignDataWrapper, KindServer:
 		return string(kind)
 	case KindCheck, KindForeignKey, KindNotNull:
 		return "constraint"

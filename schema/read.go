@@ -151,6 +151,7 @@ func render(in *rows, opt Options) (*Model, error) {
 		r.renderTables,
 		r.addOperatorClasses,
 		r.addCasts,
+		r.addOthers,
 		r.addTextSearch,
 		r.addRules,
 		r.addTriggers,

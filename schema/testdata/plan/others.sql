@@ -307,3 +307,52 @@ alter table only public.items add constraint items_order_fkey FOREIGN KEY ("orde
 alter table only public.orders add constraint orders_customer_id_fkey FOREIGN KEY (customer_id) REFERENCES public.customers(id) ON DELETE CASCADE;
 comment on table public.items is 'new';
 refresh materialized view public.totals;
+
+-- languages, transforms, conversions, access methods, foreign data wrappers and servers
+create function f(internal) returns internal language internal immutable strict as 'prsd_lextype';
+create trusted language l handler plpgsql_call_handler inline plpgsql_inline_handler validator plpgsql_validator;
+create function g() returns int language l as 'begin return 1; end';
+create view v as select g();
+create transform for int language sql (from sql with function prsd_lextype(internal), to sql with function int4recv(internal));
+create conversion c for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+create access method h type table handler heap_tableam_handler;
+create table t (a int) using h;
+create foreign data wrapper w options (debug 'a''b');
+create server s type 'x' version '1' foreign data wrapper w options (host 'h', "Port" '1');
+comment on server s is 's';
+comment on transform for int language sql is 't';
+insert into t values (1);
+-- change
+alter language l rename to ll;
+create function g2() returns int language ll as 'begin return 2; end';
+drop transform for int language sql;
+create transform for bigint language sql (from sql with function f(internal));
+alter conversion c rename to d;
+create default conversion c for 'UTF8' to 'LATIN1' from utf8_to_iso8859_1;
+create access method b type index handler bthandler;
+alter foreign data wrapper w options (set debug 'c', add d 'e');
+alter server s version '2' options (drop host);
+alter server s rename to s2;
+create table u (a int) using h;
+comment on access method h is 'h';
+----
+drop server s;
+drop foreign data wrapper w;
+drop transform for integer language sql;
+alter language l rename to ll;
+alter conversion public.c rename to d;
+CREATE OR REPLACE FUNCTION public.g2()
+ RETURNS integer
+ LANGUAGE ll
+AS $function$begin return 2; end$function$;
+create transform for bigint language sql (from sql with function public.f(internal));
+create default conversion public.c for 'UTF8' to 'LATIN1' from utf8_to_iso8859_1;
+create access method b type index handler bthandler;
+create foreign data wrapper w options (debug 'c', d 'e');
+create server s2 type 'x' version '2' foreign data wrapper w options ("Port" '1');
+create table public.u (
+	a integer
+)
+using h;
+comment on access method h is 'h';
+comment on server s2 is 's';
