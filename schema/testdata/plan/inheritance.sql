@@ -148,3 +148,25 @@ create table r (a int not null) inherits (p);
 alter table p alter b drop not null;
 ----
 alter table public.p alter column b drop not null;
+
+-- a parent gets a column and loses checks while its child's columns change
+create table p (a int not null, b text default 'p', constraint k check (a > 0));
+create table c (c int) inherits (p);
+insert into c values (2, 'x', 3);
+-- change
+alter table p drop constraint k;
+alter table p alter a drop not null;
+alter table c alter a set not null;
+alter table c alter b set default 'c';
+alter table p add d int default 7;
+alter table p alter b set default 'p2';
+alter table p add constraint k check (a > 1);
+----
+alter table public.p drop constraint k;
+alter table public.p add column d integer default 7;
+alter table public.p alter column a drop not null;
+alter table public.c alter column a set not null;
+alter table only public.c alter column b set default 'p2'::text;
+alter table only public.c alter column d set default 7;
+alter table only public.p alter column b set default 'p2'::text;
+alter table public.p add constraint k CHECK ((a > 1));

@@ -412,4 +412,5 @@ alter table u set schema s;
 alter sequence public.q owned by none;
 alter sequence public.q set schema s;
 alter table public.u set schema s;
+do $bridge$ begin execute 'alter sequence s.q owner to ' || (select relowner::regrole from pg_class where oid = 's.u'::regclass); end $bridge$;
 alter sequence s.q owned by s.u.b;
