@@ -415,11 +415,16 @@ func (c *content) message(m *message) error {
 	return nil
 }
 
-// evolve puts a model in force.
+// evolve puts a model in force. It takes the place of the last one if nothing stands between.
 func (c *content) evolve(next *change.Model) {
+	if c.evolveEnd > 0 && c.evolveEnd == len(c.buf) {
+		c.buf, c.models = c.buf[:c.evolveStart], c.models[:len(c.models)-1]
+	}
 	c.model = next
 	c.models = append(c.models, next)
+	c.evolveStart = len(c.buf)
 	c.buf = change.AppendEvolve(c.buf, next.Checksum())
+	c.evolveEnd = len(c.buf)
 }
 
 func commitTime(micros int64) time.Time {
@@ -429,16 +434,18 @@ func commitTime(micros int64) time.Time {
 
 // content gathers the encoded changes of one transaction.
 type content struct {
-	buf       []byte // the part that is being filled
-	parts     spool  // the parts before it, unless part takes them
-	part      func([]byte) error
-	model     *change.Model // in force at the end of buf
-	models    []*change.Model
-	changes   change.Changes   // the assembler's
-	made      change.Changes   // by this transaction
-	evolution change.Evolution // what messages say of the schema, until the last of them
-	marked    bool             // makes a block even without changes
-	discard   bool             // the changes are not wanted, only what is said of relations
+	buf    []byte // the part that is being filled
+	parts  spool  // the parts before it, unless part takes them
+	part   func([]byte) error
+	model  *change.Model // in force at the end of buf
+	models []*change.Model
+	// evolveStart and evolveEnd are where the last evolve record of buf stands; 0: there is none.
+	evolveStart, evolveEnd int
+	changes                change.Changes   // the assembler's
+	made                   change.Changes   // by this transaction
+	evolution              change.Evolution // what messages say of the schema, until the last of them
+	marked                 bool             // makes a block even without changes
+	discard                bool             // the changes are not wanted, only what is said of relations
 }
 
 func (c *content) begin(model *change.Model, changes change.Changes, dir string) {
@@ -458,7 +465,7 @@ func (c *content) cut() error {
 	} else {
 		err = c.parts.add(c.buf)
 	}
-	c.buf = c.buf[:0]
+	c.buf, c.evolveStart, c.evolveEnd = c.buf[:0], 0, 0
 	return err
 }
 
