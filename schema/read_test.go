@@ -99,8 +99,8 @@ func TestOneWithoutPrivilegesReadsTheSame(t *testing.T) {
 	url := pgtest.DB(t)
 	conn := connect(t, url)
 	run(t, conn, zoo(t, 14))
+	run(t, conn, `create role schema_reader`) // the model knows which roles there are
 	want := read(t, conn, schema.Options{})
-	run(t, conn, `create role schema_reader`)
 	defer run(t, conn, `reset role; drop role schema_reader`)
 	run(t, conn, `set role schema_reader`)
 	if got := read(t, conn, schema.Options{}); !reflect.DeepEqual(got, want) {
