@@ -25,6 +25,7 @@ import (
 const (
 	lookEvery = 30 * time.Second // the server counts what is written to its catalogs: a glance
 	signEvery = 5 * time.Minute  // the catalogs themselves: a session that stays idle may not have reported to the count
+	restFor   = 20               // times as long as a look took, since the stream waits for it
 )
 
 // maxDrift bounds how many differences are kept and told.
@@ -33,6 +34,7 @@ const maxDrift = 20
 // look is what was seen of the replica's schema, and of what.
 type look struct {
 	at     time.Time
+	took   time.Duration
 	signed time.Time
 	writes string // count of writes to the catalogs
 	with   string // what the schema was compared with
@@ -50,10 +52,12 @@ func (l *look) stops() bool {
 // means that the replica has to stop.
 func (t *Target) findDrift(ctx context.Context) error {
 	l := &t.look
-	if time.Since(l.at) < lookEvery && !l.stops() {
+	if time.Since(l.at) < max(lookEvery, restFor*l.took) && !l.stops() {
 		return nil
 	}
+	started := time.Now()
 	err := t.lookAtSchema(ctx)
+	l.took = time.Since(started)
 	switch {
 	case ctx.Err() != nil:
 		return err
