@@ -88,6 +88,7 @@ func (p *planner) addColumn(x, y *Object, d *Column) {
 		c := after.Relation.byName(d.Name)
 		return c != nil && before.Relation.byNum(c.Num) == nil
 	}) {
+		p.setColumn(y, &Column{column: &column{}}, d) // of the parent's only the column comes
 		return
 	}
 	begin := "alter table " + Quote(y.Schema, y.Name)

@@ -320,3 +320,14 @@ alter table public.m alter column f drop default;
 alter table only public.m1 alter column e set default 5;
 alter table only public.m2 alter column e set default 5;
 alter table only public.m21 alter column e set default 5;
+
+-- a column that is added to a partitioned table is stored otherwise in a partition
+create table m (a int, b text) partition by range (a);
+create table m1 partition of m for values from (1) to (10);
+-- change
+alter table m add e text;
+alter table m1 alter e set storage external, alter e set statistics 50;
+----
+alter table public.m add column e text;
+alter table only public.m1 alter column e set storage external;
+alter table only public.m1 alter column e set statistics 50;
