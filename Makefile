@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 GO          ?= go
 FUZZTIME    ?= 10s
-TESTTIMEOUT ?= 30m
+TESTTIMEOUT ?= 60m
 
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
 COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)

@@ -269,7 +269,6 @@ func TestStreamedTransactionThatWasPartlyRolledBackKeepsNoColumns(t *testing.T) 
 		t.Fatal(err)
 	}
 	w.onMaster(`alter table a rename column x to y; alter table a add column z int`)
-	w.onReplica(0, `alter table a rename column x to y; alter table a add column z int`)
 	w.onMaster(`insert into a values (-1, -1, -1)`)
 	if _, err := first.Exec(t.Context(), `
 		insert into b select i, i from generate_series(1, 5000) i;

@@ -115,7 +115,8 @@ func TestMissingRolesAreLeftOut(t *testing.T) {
 	}
 	// One that comes later gets what changes from then on; check names the rest.
 	w.exec(w.replicas[0].URL("postgres"), `create role alice`)
-	w.onMaster(`alter table s.later owner to bob; alter table s.later owner to alice`)
+	w.onMaster(`alter table s.later owner to bob`)
+	w.onMaster(`alter table s.later owner to alice`)
 	w.wait()
 	if got := w.query(replica, `select relowner::regrole from pg_class where oid = 's.later'::regclass`); got[0] != "alice" {
 		t.Errorf("s.later belongs to %s, want alice", got[0])

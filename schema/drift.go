@@ -91,9 +91,18 @@ func sameKey(o, p *Object) bool {
 		slices.Equal(slices.Sorted(slices.Values(o.Relation.PrimaryKey)), slices.Sorted(slices.Values(p.Relation.PrimaryKey)))
 }
 
+// wider are the types that take every value of another and keep it.
+var wider = map[string][]string{
+	"smallint":          {"integer", "bigint", "numeric"},
+	"integer":           {"bigint", "numeric"},
+	"bigint":            {"numeric"},
+	"text":              {"character varying"},
+	"character varying": {"text"},
+}
+
 // sameValues reports whether columns take the same values and keep them.
 func sameValues(a, b *Column) bool {
-	return a.Type == b.Type && a.Generated == b.Generated && settled(a.column.generated()) == settled(b.column.generated())
+	return (a.Type == b.Type || slices.Contains(wider[a.Type], b.Type)) && a.Generated == b.Generated && settled(a.column.generated()) == settled(b.column.generated())
 }
 
 func (t *Table) column(name string) *Column {
