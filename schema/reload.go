@@ -1,6 +1,9 @@
 package schema
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // reloadable returns a statement in which what a server has rendered is read as what it was.
 //
@@ -26,9 +29,9 @@ func reloadable(sql string) string {
 		i += len(begin)
 		elements, ok := cutElements(sql[i:])
 		if end := i + len(elements) + 1; ok && strings.HasPrefix(sql[end:], ")::") {
-			if typ := elementType(elements); typ != "" {
+			if typ := ownType(elements); typ != "" {
 				// What stands in the elements may have such casts, too.
-				b.WriteString(sql[done:i] + reloadable(elements) + "]::" + typ + "[]")
+				b.WriteString(sql[done:i] + reloadable(elements) + "]::" + typ)
 				i, done = end, end
 			}
 		}
@@ -84,58 +87,60 @@ func cutElements(s string) (string, bool) {
 	return s[:end], end < len(s) && s[end] == ']'
 }
 
-// elementType returns the type of the elements of an array constructor, which is the same for all: that of one that says
-// so; empty when none does.
-func elementType(elements string) string {
-	for elements != "" {
-		cast := -1
-		end := top(elements, func(i int) bool {
-			if strings.HasPrefix(elements[i:], "::") {
-				cast = i + 2
-			}
-			return elements[i] != ','
-		})
-		one := elements[:end]
-		if inner, ok := strings.CutPrefix(strings.TrimSpace(one), "ARRAY["); ok {
-			return elementType(inner) // of more dimensions
-		}
-		if cast >= 0 {
-			return withoutModifier(one[cast:])
-		}
-		elements = strings.TrimPrefix(elements[min(end, len(elements)):], ",")
-		if strings.HasPrefix(elements, "]") {
-			return ""
-		}
+// ownType returns a type to which an array constructor can be cast without a change of any element; empty when there is
+// none for sure, and the constructor is to be read as it stands.
+//
+// All elements are of one type, but their modifiers may differ: a cast to the type without one would cast those that have
+// one. A cast to anyarray leaves all alone, but fails where all have the same.
+func ownType(elements string) string {
+	types, silent := elementTypes(elements)
+	if len(types) == 0 {
+		return ""
+	}
+	same, bare := true, false
+	for _, t := range types {
+		same = same && t == types[0]
+		bare = bare || !modified(t)
+	}
+	switch {
+	case same && !silent:
+		return types[0] + "[]"
+	case !same || bare:
+		return "anyarray"
 	}
 	return ""
 }
 
-// withoutModifier returns a type, and of an array that of its elements, without what is in parentheses.
-func withoutModifier(typ string) string {
-	var b strings.Builder
-	depth := 0
-	for i := 0; i < len(typ); {
-		end := max(constantEnd(typ, i), i+1)
-		switch typ[i] {
-		case '(', '[':
-			depth++
-		case ')', ']':
-			depth--
-		default:
-			if depth == 0 {
-				b.WriteString(typ[i:end])
+// writtenType matches a type as a server writes it, with all its modifiers. Outside of quotes, only keywords that are not of
+// a type have capitals.
+var writtenType = regexp.MustCompile(`^((?:"(?:[^"]|"")*"|[a-z0-9_$. ]|\([^()]*\))+)(?:\[\])*$`)
+
+// elementTypes returns the types of the elements that are casts or constants and so say theirs, and whether others don't.
+func elementTypes(elements string) (types []string, silent bool) {
+	for elements != "" {
+		end := top(elements, func(i int) bool { return elements[i] != ',' })
+		one := strings.TrimSpace(elements[:end])
+		elements = strings.TrimPrefix(elements[end:], ",")
+		if inner, ok := strings.CutPrefix(one, "ARRAY["); ok {
+			if list, ok := cutElements(inner); ok && len(list)+1 == len(inner) { // of more dimensions
+				more, quiet := elementTypes(list)
+				types, silent = append(types, more...), silent || quiet
+				continue
 			}
 		}
-		i = end
+		// A space before the cast is one of an operator or of CASE.
+		cast := top(one, func(i int) bool { return one[i] != ' ' && one[i] != '\n' && !strings.HasPrefix(one[i:], "::") })
+		typ, ok := strings.CutPrefix(one[cast:], "::")
+		if match := writtenType.FindStringSubmatch(typ); ok && match != nil {
+			types = append(types, match[1])
+		} else {
+			silent = true
+		}
 	}
-	name := strings.TrimSpace(b.String())
-	switch {
-	case name == "character":
-		return "bpchar" // the other would be of length 1
-	case name == "bit":
-		return `"bit"`
-	case strings.HasPrefix(name, "interval "):
-		return "interval"
-	}
-	return name
+	return types, silent
+}
+
+// modified reports whether a type has a modifier.
+func modified(typ string) bool {
+	return strings.HasSuffix(typ, ")") || strings.Contains(typ, ") with") || strings.HasPrefix(typ, "interval ")
 }

@@ -52,6 +52,12 @@ func settled(text string) string {
 			if i > 0 {
 				b.WriteString(", ")
 			}
+			if inner, ok := strings.CutPrefix(e, array); ok {
+				if _, end := elements(inner); end == "]" { // of more dimensions
+					b.WriteString(settled(open + e + shut + "::" + cast[1] + "[]"))
+					continue
+				}
+			}
 			b.WriteString(open + settled(e) + shut + "::" + cast[1])
 		}
 		b.WriteString("]")
