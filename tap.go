@@ -207,6 +207,15 @@ func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gath
 			if err := t.append(ctx, writer, txs); err != nil {
 				return err
 			}
+			// It writes, and so not while nothing happens.
+			if time.Since(forgot) >= forgetEvery {
+				from, err := writer.Forget(ctx, t.config.Master.Slot)
+				if err != nil {
+					return err
+				}
+				oldest.Store(uint64(from))
+				forgot = time.Now()
+			}
 			if past != 0 && writer.Head().LSN > past {
 				return errStreamAgain
 			}
@@ -218,14 +227,6 @@ func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gath
 			}
 			durable.Store(uint64(position.LSN))
 			asked = time.Now()
-		}
-		if time.Since(forgot) >= forgetEvery {
-			from, err := writer.Forget(ctx, t.config.Master.Slot)
-			if err != nil {
-				return err
-			}
-			oldest.Store(uint64(from))
-			forgot = time.Now()
 		}
 	}
 }
