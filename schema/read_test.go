@@ -1,13 +1,14 @@
 package schema_test
 
 import (
+	"context"
 	"fmt"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/pgbridge/pgbridge/pgserver/pgtest"
 	"github.com/pgbridge/pgbridge/schema"
 )
@@ -154,12 +155,20 @@ func TestTables(t *testing.T) {
 		"16 user name false ", "17 added integer true ")
 }
 
-func TestFiveThousandTablesInSeconds(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes long to set up")
+// A large schema is not read table by table: the queries are as many as for a small one.
+func TestReadAsksAsMuchOfManyTables(t *testing.T) {
+	cfg, err := pgx.ParseConfig(pgtest.DB(t))
+	if err != nil {
+		t.Fatal(err)
 	}
-	conn := connect(t, pgtest.DB(t))
-	for i := range 10 {
+	var asked queries
+	cfg.Tracer = &asked
+	conn, err := pgx.ConnectConfig(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close(context.Background()) })
+	tables := func(from, to int) {
 		run(t, conn, fmt.Sprintf(`
 do $$
 begin
@@ -167,24 +176,35 @@ begin
 		execute format('create table t%%s (id bigserial primary key, a text not null default ''x'', b numeric(10,2) check (b > 0), c timestamptz default now())', i);
 		execute format('create index on t%%s (c)', i);
 	end loop;
-end $$`, i*500, i*500+499))
+end $$`, from, to))
 	}
-	start := time.Now()
-	m := read(t, conn, schema.Options{})
-	took := time.Since(start)
-	if got := len(m.Tables()); got != 5000 {
-		t.Errorf("%d tables, want 5000", got)
+	reads := func(want int) int {
+		asked = 0
+		m := read(t, conn, schema.Options{})
+		if got := len(m.Tables()); got != want {
+			t.Errorf("%d tables, want %d", got, want)
+		}
+		noDifferences(t, schema.Diff(m, m))
+		return int(asked)
 	}
-	t.Logf("%d objects in %v", len(m.Objects), took)
-	if took > 20*time.Second {
-		t.Errorf("took %v, want a few seconds", took)
-	}
-	start = time.Now()
-	noDifferences(t, schema.Diff(m, m))
-	if took := time.Since(start); took > 5*time.Second {
-		t.Errorf("diff took %v, want less than a second", took)
+	tables(1, 2)
+	few := reads(2)
+	tables(3, 500)
+	tables(501, 1000)
+	if many := reads(1000); few == 0 || many != few {
+		t.Errorf("%d queries for 1000 tables, and %d for 2", many, few)
 	}
 }
+
+// queries counts what a connection is asked.
+type queries int
+
+func (q *queries) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	*q++
+	return ctx
+}
+
+func (*queries) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
 
 func TestQuote(t *testing.T) {
 	conn := connect(t, pgtest.DB(t))
