@@ -25,6 +25,7 @@ type tap struct {
 	config   *config.Config
 	log      *slog.Logger
 	patience time.Duration
+	tail     *commitlog.Tail // gets what is stored; may be nil
 }
 
 // durableEvery is how often the writer asks what is on disk, while there is something
@@ -136,6 +137,7 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 	if err != nil {
 		return err
 	}
+	writer.Tail = t.tail
 	if err := t.checkSlot(ctx, conn, writer.Head()); err != nil {
 		return err
 	}
@@ -262,28 +264,30 @@ type gathering struct {
 	txs   []gathered
 	bytes int64
 	timer bool
-	busy  bool // the last window was large
 }
 
-// While transactions come by the hundred, as they do behind a backlog, a full window is
-// worth waiting for a little: it costs less, here and on every replica. What is that far behind
-// does not notice. A master under load that is followed as it goes makes windows of a few.
+// Behind a backlog a full window is worth waiting for a little: it costs less, here and on every replica. What is a
+// hundred times as far behind does not notice.
 const (
-	busyWindow = 100
-	busyDelay  = 10 * time.Millisecond
+	backlogFrom  = 200 * time.Millisecond
+	backlogShare = 100
+	backlogDelay = 200 * time.Millisecond // at most
 )
 
 // gather gives a window time to fill while there is much to do.
 func (g *gathering) gather(ctx context.Context) {
 	g.mu.Lock()
-	wait := g.busy && len(g.txs) > 0 && len(g.txs) < g.limits.Transactions && g.bytes < g.limits.Bytes && g.txs[0].stored == nil
+	var behind time.Duration
+	if len(g.txs) > 0 && len(g.txs) < g.limits.Transactions && g.bytes < g.limits.Bytes && g.txs[0].stored == nil {
+		behind = g.txs[0].tx.Behind
+	}
 	g.mu.Unlock()
-	if !wait {
+	if behind < backlogFrom {
 		return
 	}
 	select {
 	case <-g.full:
-	case <-time.After(busyDelay):
+	case <-time.After(min(behind/backlogShare, backlogDelay)):
 	case <-ctx.Done():
 	}
 }
@@ -369,9 +373,6 @@ func (g *gathering) take() []gathered {
 		}
 		size += g.txs[n].weight
 		n++
-	}
-	if n > 0 {
-		g.busy = n >= busyWindow
 	}
 	taken := g.txs[:n:n]
 	if g.txs = g.txs[n:]; len(g.txs) == 0 {

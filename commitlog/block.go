@@ -95,7 +95,7 @@ func NewVerifier(prev change.Position) *Verifier {
 func (v *Verifier) Position() change.Position { return v.prev }
 
 // Part takes the next part of a block's content: packed as stored. It returns the
-// content, appended to dst.
+// content, appended to dst as Unpack does.
 func (v *Verifier) Part(dst []byte, seq int64, stored []byte) ([]byte, error) {
 	start := len(dst)
 	dst, err := Unpack(dst, stored)

@@ -78,8 +78,8 @@ func packSum(stored []byte) uint32 {
 	return crc32.Update(crc32.Update(0, castagnoli, stored[:2]), castagnoli, stored[6:])
 }
 
-// Unpack appends the content of a stored part to dst. The stored bytes are checked
-// before they are decompressed.
+// Unpack appends the content of a stored part to dst; where dst is nil it may point into stored. The stored
+// bytes are checked before they are decompressed.
 func Unpack(dst, stored []byte) ([]byte, error) {
 	if len(stored) < packHeader {
 		return nil, fmt.Errorf("%d bytes are too short for a payload", len(stored))
@@ -97,6 +97,10 @@ func Unpack(dst, stored []byte) ([]byte, error) {
 	start := len(dst)
 	switch stored[1] {
 	case codecRaw:
+		if dst == nil {
+			dst = stored[packHeader:len(stored):len(stored)]
+			break
+		}
 		dst = append(dst, stored[packHeader:]...)
 	case codecZstd:
 		packed := stored[packHeader:]

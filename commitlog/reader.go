@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -24,7 +23,7 @@ type Conn interface {
 // that can not even be read, a CorruptError comes together with the blocks before it.
 func Read(ctx context.Context, conn Conn, after int64, limit int, bytes int64) ([]Block, error) {
 	rows, err := conn.Query(ctx, `
-		select seq, epoch, xid, commit_lsn::text, commit_time, model, checksum, parts, bytes, payload
+		select `+blockColumns+`
 		from (
 			select b.*, pg_catalog.sum(pg_catalog.octet_length(payload)) over (order by seq rows unbounded preceding) as total
 			from bridge.commit_block b
@@ -33,28 +32,17 @@ func Read(ctx context.Context, conn Conn, after int64, limit int, bytes int64) (
 			limit $2
 		) w
 		where total <= $3 or total = pg_catalog.octet_length(payload)
-		order by seq`, after, limit, bytes)
+		order by seq`, pgx.QueryResultFormats{pgx.BinaryFormatCode}, after, limit, bytes)
 	if err != nil {
 		return nil, readError(after, err)
 	}
 	defer rows.Close()
 	var blocks []Block
+	var memory slab
 	for rows.Next() {
-		var b Block
-		var xid int64
-		var model, sum []byte
-		if err := rows.Scan(&b.Seq, &b.Epoch, &xid, &b.LSN, &b.Commit, &model, &sum, &b.Parts, &b.Bytes, &b.Payload); err != nil {
-			return blocks, &CorruptError{b.Seq, err.Error()} // the row is there: a value is out of all bounds
-		}
-		if xid < 0 || xid > math.MaxUint32 {
-			return blocks, &CorruptError{b.Seq, fmt.Sprintf("xid %d is out of range", xid)}
-		}
-		b.XID = uint32(xid)
-		if b.Model, err = change.ParseChecksum(model); err != nil {
-			return blocks, &CorruptError{b.Seq, "model: " + err.Error()}
-		}
-		if b.Checksum, err = change.ParseChecksum(sum); err != nil {
-			return blocks, &CorruptError{b.Seq, err.Error()}
+		b, err := blockOf(rows.RawValues(), &memory)
+		if err != nil {
+			return blocks, &CorruptError{b.Seq, err.Error()} // the row is there
 		}
 		blocks = append(blocks, b)
 	}

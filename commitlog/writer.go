@@ -14,7 +14,7 @@ import (
 	"github.com/pgbridge/pgbridge/change"
 )
 
-// Channel is what the writer notifies of new blocks.
+// Channel is what the writer notifies of new blocks; the payload is the number of the last one.
 const Channel = "bridge_block"
 
 // Entry is a transaction to be appended.
@@ -36,6 +36,8 @@ type Entry struct {
 // There can be only one: it is whoever reads the slot. Should two ever write, the
 // second fails on the block number, and the block of the first is the right one.
 type Writer struct {
+	Tail *Tail // gets the blocks that were stored; may be nil
+
 	conn  *pgx.Conn
 	head  change.Position
 	model *change.Model
@@ -153,7 +155,7 @@ func (w *Writer) next(e *Entry, head change.Position, parts int32, bytes int64) 
 }
 
 // Append stores the transactions as the next blocks, all in one transaction of the
-// database, in one round trip. When it returns they can be read by everyone; they
+// database, in one round trip if they are few. When it returns they can be read by everyone; they
 // survive a crash once Durable reports them.
 func (w *Writer) Append(ctx context.Context, entries []Entry) error {
 	n := len(entries)
@@ -180,7 +182,28 @@ func (w *Writer) Append(ctx context.Context, entries []Entry) error {
 		b.Checksum = b.Sum(head.Checksum, sha256.Sum256(e.Content))
 		head = b.Position()
 	}
+	if err := w.store(ctx, entries, blocks); err != nil {
+		return fmt.Errorf("append blocks %d to %d: %w", w.head.Seq+1, head.Seq, err)
+	}
+	w.head, w.model = head, entries[n-1].Model
+	w.Tail.Put(blocks)
+	return nil
+}
+
+// store stores blocks and what belongs to them in one transaction.
+func (w *Writer) store(ctx context.Context, entries []Entry, blocks []Block) (err error) {
 	batch := &pgx.Batch{}
+	many := len(blocks) >= copyFrom
+	if many {
+		if _, err := w.conn.Exec(ctx, "begin"); err != nil {
+			return err
+		}
+		defer func() {
+			if err != nil {
+				w.conn.Exec(context.WithoutCancel(ctx), "rollback") // else the connection has ended, and the transaction with it
+			}
+		}()
+	}
 	known := w.model
 	for i := range entries {
 		for _, m := range entries[i].Models {
@@ -189,13 +212,14 @@ func (w *Writer) Append(ctx context.Context, entries []Entry) error {
 		}
 		queueChanges(batch, entries[i].Changes)
 	}
-	QueueBlocks(batch, blocks)
-	queueNotify(batch)
-	if err := w.conn.SendBatch(ctx, batch).Close(); err != nil {
-		return fmt.Errorf("append blocks %d to %d: %w", w.head.Seq+1, head.Seq, err)
+	if err := StoreBlocks(ctx, w.conn, batch, blocks); err != nil {
+		return err
 	}
-	w.head, w.model = head, entries[n-1].Model
-	return nil
+	queueNotify(batch, blocks[len(blocks)-1].Seq)
+	if many {
+		batch.Queue("commit")
+	}
+	return w.conn.SendBatch(ctx, batch).Close()
 }
 
 // AppendLarge stores one transaction whose content comes in parts, which are stored
@@ -244,8 +268,8 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 		known = m
 	}
 	queueChanges(batch, e.Changes)
-	QueueBlocks(batch, []Block{b})
-	queueNotify(batch)
+	queueBlocks(batch, []Block{b})
+	queueNotify(batch, seq)
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return fmt.Errorf("append block %d: %w", seq, err)
 	}
@@ -284,13 +308,13 @@ func AddPartition(ctx context.Context, conn Conn, seq int64) (upper int64, err e
 	return upper, nil
 }
 
-func queueNotify(batch *pgx.Batch) {
-	batch.Queue(`select pg_catalog.pg_notify('` + Channel + `', '')`)
+// queueNotify tells who listens up to which block there are some.
+func queueNotify(batch *pgx.Batch, seq int64) {
+	batch.Queue(`select pg_catalog.pg_notify('`+Channel+`', $1::bigint::text)`, seq)
 }
 
-// QueueBlocks queues the insert of rows as they are. Used for the master's log and
-// for its copy on a replica.
-func QueueBlocks(batch *pgx.Batch, blocks []Block) {
+// queueBlocks queues the insert of rows as they are.
+func queueBlocks(batch *pgx.Batch, blocks []Block) {
 	n := len(blocks)
 	var (
 		seq, xid, bytes     = make([]int64, n), make([]int64, n), make([]int64, n)

@@ -44,7 +44,7 @@ func defaults(url URL, replicas ...Replica) *Config {
 			Tables: Tables{Include: []string{"*"}},
 		},
 		Log:      Log{RetainFor: 24 * time.Hour, RetainBytes: 10 << 30},
-		Window:   Window{Transactions: 1000, Bytes: 8 << 20},
+		Window:   Window{Transactions: 4000, Bytes: 8 << 20},
 		Replicas: replicas,
 	}
 }

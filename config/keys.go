@@ -28,7 +28,7 @@ func settings() []setting {
 		{key: "master.tables.exclude", list: true},
 		{key: "log.retain_for", def: "24h"},
 		{key: "log.retain_bytes", def: "10GiB"},
-		{key: "window.transactions", def: "1000"},
+		{key: "window.transactions", def: "4000"},
 		{key: "window.bytes", def: "8MiB"},
 		{key: "window.delay", def: "0s"},
 	}

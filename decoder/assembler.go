@@ -39,6 +39,7 @@ type assembler struct {
 	told      map[uint32]int              // when it told so
 	clock     int                         // counts what it tells of relations
 
+	sent        time.Time // when the server sent what is handled; its clock
 	msg         message
 	open        bool // between begin and commit
 	content     content
@@ -197,7 +198,8 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 		c.discard = true
 		return replay()
 	}
-	tx := &Tx{XID: xid, LSN: end, Commit: commitTime(micros), Large: true}
+	tx := a.tx(xid, end, micros)
+	tx.Large = true
 	if f.messages.total <= PartSize {
 		// Small enough for memory: the content is never much larger than the messages.
 		if err := replay(); err != nil {
@@ -274,7 +276,15 @@ func (a *assembler) commit(c *content, xid uint32) error {
 	if c.empty() || a.msg.end <= a.skip {
 		return nil
 	}
-	return a.finish(c, &Tx{XID: xid, LSN: a.msg.end, Commit: commitTime(a.msg.micros)})
+	return a.finish(c, a.tx(xid, a.msg.end, a.msg.micros))
+}
+
+func (a *assembler) tx(xid uint32, end change.LSN, micros int64) *Tx {
+	tx := &Tx{XID: xid, LSN: end, Commit: commitTime(micros)}
+	if !a.sent.IsZero() {
+		tx.Behind = a.sent.Sub(tx.Commit)
+	}
+	return tx
 }
 
 // finish emits a transaction whose content is complete.

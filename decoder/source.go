@@ -107,6 +107,16 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 	for name, value := range pins {
 		config.RuntimeParams[name] = value
 	}
+	var pace *paced
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dial(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		pace = newPaced(conn)
+		return pace, nil
+	}
 	conn, err := pgconn.ConnectConfig(ctx, config)
 	if err != nil {
 		return fmt.Errorf("connect to the master for replication: %w", err)
@@ -138,6 +148,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 				return err
 			}
 		}
+		pace.backlog.Store(tx.Behind > paceFrom)
 		s.emitted.Store(uint64(tx.LSN))
 		return emit(tx)
 	})
@@ -198,6 +209,7 @@ func (s *source) copyData(a *assembler, data []byte) error {
 		if err != nil {
 			return fmt.Errorf("replication: %w", err)
 		}
+		a.sent = x.ServerTime
 		if err := a.handle(x.WALData); err != nil {
 			return fmt.Errorf("decode at %s: %w", x.WALStart, err)
 		}

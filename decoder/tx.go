@@ -15,6 +15,9 @@ type Tx struct {
 	LSN    change.LSN // end of the commit record
 	Commit time.Time  // microseconds, UTC
 
+	// Behind is how long after the commit the server sent it, by the server's clock.
+	Behind time.Duration
+
 	// Content is the whole encoded content of a small transaction; the receiver
 	// may keep it. A large one has none and is read with Parts.
 	Content []byte

@@ -178,7 +178,7 @@ func (s *system) configure() error {
 	s.config = &config.Config{
 		Master: config.Master{URL: config.URL(s.master.url()), Slot: "bridge", Publication: "bridge"},
 		Log:    config.Log{RetainFor: 24 * time.Hour, RetainBytes: 10 << 30},
-		Window: config.Window{Transactions: 1000, Bytes: 8 << 20},
+		Window: config.Window{Transactions: 4000, Bytes: 8 << 20},
 	}
 	var text strings.Builder
 	fmt.Fprintf(&text, "# The bridge of this demo, while it runs.\nmaster:\n  url: %s\nreplicas:\n", s.config.Master.URL)

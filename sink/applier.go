@@ -121,6 +121,7 @@ type Applier struct {
 	Target Target
 	Master func(context.Context) (*pgx.Conn, error) // opens a connection to the master
 	Limits Limits
+	Tail   *commitlog.Tail // shared with others of the process; may be nil
 	Log    *slog.Logger
 
 	mu       sync.Mutex
@@ -219,7 +220,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 		a.progress(state.Position, "catching_up")
 	}
 
-	p := &puller{conn: pull, limits: a.Limits, model: state.Model, verify: commitlog.NewVerifier(state.Position), idle: make(chan struct{}, 1)}
+	p := &puller{conn: pull, limits: a.Limits, model: state.Model, verify: commitlog.NewVerifier(state.Position), tail: a.Tail, idle: make(chan struct{}, 1)}
 	windows := make(chan *Window, 1)
 	var pulling, reporting sync.WaitGroup
 	var pullErr error

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -21,6 +23,7 @@ type puller struct {
 	limits Limits
 	model  change.Checksum // in force at the verifier's position
 	verify *commitlog.Verifier
+	tail   *commitlog.Tail
 	idle   chan struct{} // gets something, of capacity 1, when all that there is was sent
 }
 
@@ -29,9 +32,30 @@ func (p *puller) run(ctx context.Context, out chan<- *Window) error {
 	if _, err := p.conn.Exec(ctx, "listen "+commitlog.Channel); err != nil {
 		return fmt.Errorf("listen for blocks: %w", err)
 	}
+	unheard := 0 // windows since the connection was read
 	for {
+		changed := p.tail.Changed()
+		blocks := p.tail.Behind(p.verify.Position().Seq, p.limits.Blocks, p.limits.Bytes)
+		if len(blocks) > 0 {
+			err := p.send(ctx, blocks, out)
+			var corrupt *commitlog.CorruptError
+			switch {
+			case errors.As(err, &corrupt):
+				p.tail.Clear() // the log may say something else by now
+			case err != nil:
+				return err
+			}
+			if unheard++; unheard >= 100 {
+				unheard = 0
+				if err := p.wait(ctx, time.Millisecond, changed); err != nil {
+					return err
+				}
+			}
+			continue
+		}
 		blocks, err := commitlog.Read(ctx, p.conn, p.verify.Position().Seq, p.limits.Blocks, p.limits.Bytes)
 		if len(blocks) > 0 {
+			p.tail.Put(blocks)
 			// What stands before a broken block is good and is applied.
 			if err := p.send(ctx, blocks, out); err != nil {
 				return err
@@ -45,25 +69,41 @@ func (p *puller) run(ctx context.Context, out chan<- *Window) error {
 			case p.idle <- struct{}{}:
 			default:
 			}
-			if err := p.wait(ctx); err != nil {
+			unheard = 0
+			if err := p.wait(ctx, pollEvery, changed); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-// wait returns when there may be new blocks.
-func (p *puller) wait(ctx context.Context) error {
-	waiting, cancel := context.WithTimeout(ctx, pollEvery)
+// wait returns when there may be new blocks, or the time is over.
+func (p *puller) wait(ctx context.Context, long time.Duration, changed <-chan struct{}) error {
+	waiting, cancel := context.WithTimeout(ctx, long)
+	var watcher sync.WaitGroup
+	watcher.Go(func() {
+		select {
+		case <-changed:
+			cancel()
+		case <-waiting.Done():
+		}
+	})
+	defer watcher.Wait()
 	defer cancel()
-	_, err := p.conn.WaitForNotification(waiting)
-	if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) && !p.conn.IsClosed() {
-		return nil
-	}
-	if err != nil {
+	for {
+		heard, err := p.conn.WaitForNotification(waiting)
+		switch {
+		case err == nil:
+			// Most are of blocks that came another way.
+			if last, err := strconv.ParseInt(heard.Payload, 10, 64); err == nil && last <= p.verify.Position().Seq {
+				continue
+			}
+			return nil
+		case ctx.Err() == nil && waiting.Err() != nil && !p.conn.IsClosed():
+			return nil
+		}
 		return fmt.Errorf("wait for blocks: %w", err)
 	}
-	return nil
 }
 
 // send verifies the blocks and sends them as one window, or as several where a

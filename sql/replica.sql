@@ -16,9 +16,11 @@ create table if not exists bridge.position (
   reduced boolean not null default false, -- what a new replica gets last (indexes, foreign keys, triggers) is not made yet
   error text not null default '',  -- why the replica stands still
   error_at timestamptz,
-  drift text[] not null default '{}' -- what was changed by hand in the schema
+  drift text[] not null default '{}', -- what was changed by hand in the schema
+  looked text not null default ''  -- a signature of the schema as it was when nothing had been, and of what it was compared with
 ) with (fillfactor = 10);
 alter table bridge.position add column if not exists drift text[] not null default '{}'; -- of a replica that was made before
+alter table bridge.position add column if not exists looked text not null default '';
 
 -- The statements that make the schema of a new replica, in order, and what else a copy has to do at its end.
 create table if not exists bridge.copy_step (

@@ -198,6 +198,7 @@ func (r *run) large(w *sink.Window) error {
 // Types of parameters of our own statements.
 const (
 	pgInt8  = 20
+	pgInt2  = 21
 	pgInt4  = 23
 	pgText  = 25
 	pgBytea = 17
@@ -498,7 +499,9 @@ func (r *run) commit(w *sink.Window) error {
 	for i := range w.Blocks {
 		blocks[i] = w.Blocks[i].Block
 	}
-	commitlog.QueueBlocks(batch, blocks)
+	if err := commitlog.StoreBlocks(r.ctx, r.t.conn, batch, blocks); err != nil {
+		return r.abandon(r.t.wrap(fmt.Sprintf("commit up to block %d", w.After().Seq), err))
+	}
 	batch.Queue("commit")
 	if err := r.t.conn.SendBatch(r.ctx, batch).Close(); err != nil {
 		return r.abandon(r.t.wrap(fmt.Sprintf("commit up to block %d", w.After().Seq), err))

@@ -40,9 +40,14 @@ type look struct {
 	with   string // what the schema was compared with
 	seen   string // signature of the catalogs
 	drift  []schema.Drift
-	told   []string // in the log
-	failed string   // why nothing was seen the last time
+	// assumed: it looks as it did when the bridge ran last, and nothing was wrong then. The next look is a close one.
+	assumed bool
+	told    []string // in the log
+	failed  string   // why nothing was seen the last time
 }
+
+// what says what was seen, as it is kept from one start of the bridge to the next.
+func (l *look) what() string { return l.with + " " + l.seen }
 
 func (l *look) stops() bool {
 	return slices.ContainsFunc(l.drift, func(d schema.Drift) bool { return d.Stops })
@@ -69,8 +74,11 @@ func (t *Target) findDrift(ctx context.Context) error {
 		return nil
 	}
 	l.at, l.failed = time.Now(), ""
-	lines := driftLines(l.drift)
-	if _, err := t.conn.Exec(ctx, `update bridge.position set drift = $1 where drift <> $1`, lines); err != nil {
+	lines, looked := driftLines(l.drift), ""
+	if len(lines) == 0 {
+		looked = l.what()
+	}
+	if _, err := t.conn.Exec(ctx, `update bridge.position set drift = $1, looked = $2 where (drift, looked) is distinct from ($1, $2)`, lines, looked); err != nil {
 		return t.wrap("note the drift", err)
 	}
 	if !slices.Equal(lines, l.told) {
@@ -196,7 +204,18 @@ func (t *Target) lookAtSchema(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if signature != l.seen || with != l.with {
+		if l.at.IsZero() {
+			// The stream waits for this. What was looked at before the bridge started is not read again yet.
+			var looked string
+			if err := conn.QueryRow(ctx, `select coalesce((select looked from bridge.position), '')`).Scan(&looked); err != nil {
+				return err
+			}
+			if looked == (&look{with: with, seen: signature}).what() {
+				l.with, l.seen, l.assumed = with, signature, true
+				return nil
+			}
+		}
+		if signature != l.seen || with != l.with || l.assumed {
 			drift, err := t.compare(ctx, conn, at)
 			if err != nil {
 				return err
@@ -212,7 +231,7 @@ func (t *Target) lookAtSchema(ctx context.Context) error {
 				return err
 			}
 		}
-		l.signed, l.writes, l.with, l.seen = time.Now(), writes, with, signature
+		l.signed, l.writes, l.with, l.seen, l.assumed = time.Now(), writes, with, signature, false
 		return nil
 	}
 	return errors.New("it changes all the time")

@@ -62,11 +62,19 @@ func (f *flight) exec(sql string, types []uint32, params [][]byte, check func(ro
 	f.pipeline.SendQueryPrepared(s.name, params, nil, nil)
 	f.waiting = append(f.waiting, answer{check: check, fail: fail})
 	if f.unsent++; f.unsent >= 256 {
+		f.send()
+	}
+}
+
+// send has the server begin with what is there, which it would do at the landing.
+func (f *flight) send() error {
+	if f.err == nil && f.unsent > 0 {
 		f.unsent = 0
 		if err := f.pipeline.Flush(); err != nil {
 			f.err = f.t.wrap("send", err)
 		}
 	}
+	return f.err
 }
 
 // land waits for all answers and returns the first error. The flight can be used

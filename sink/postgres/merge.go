@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"slices"
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/sink"
@@ -14,6 +15,8 @@ type batch struct {
 	tbl     *table
 	index   map[string]int // encoded key → entries
 	entries []entry
+	indexed int   // of a table without a key: so many of the entries are in index
+	grows   bool  // there may be rows to insert
 	first   int64 // seq of the first and last block in it
 	last    int64
 }
@@ -23,9 +26,12 @@ type batch struct {
 //	had, now     the row was there before the window, is there behind it
 //	replaced     it was deleted on the way: row is complete
 //	unsure       the row may already be as it was or as it will be (copy): do not count
+//
+// Without a key it is how many rows like this one there are more behind the window.
 type entry struct {
 	had, now, replaced, unsure bool
 	row                        change.Tuple // the new row; of a deleted one, at least the key
+	more                       int
 }
 
 // arena holds tuples for the time of a window.
@@ -48,11 +54,7 @@ func (a *arena) reset() { a.free = nil }
 func (r *run) merge(tbl *table, seq int64, c *change.Change, mode mode) error {
 	b := r.batch(tbl, seq)
 	if len(tbl.key) == 0 {
-		if c.Op == change.Insert {
-			b.entries = append(b.entries, entry{now: true, row: r.values.copy(c.New)})
-			return nil
-		}
-		return r.alone(b, seq, c, mode)
+		return r.mergeRows(b, seq, c, mode)
 	}
 	old, keyChanges := tbl.oldRow(c)
 	if keyChanges && !(mode == lenient && complete(c.New)) || c.Op == change.Update && tbl.always {
@@ -64,6 +66,7 @@ func (r *run) merge(tbl *table, seq int64, c *change.Change, mode mode) error {
 	if c.Op == change.Insert {
 		old = c.New
 	}
+	b.grows = b.grows || c.Op == change.Insert || mode == lenient
 	if keyChanges {
 		e, _ := r.entry(b, old)
 		e.had, e.now, e.replaced, e.unsure = true, false, false, true
@@ -98,6 +101,12 @@ func (r *run) merge(tbl *table, seq int64, c *change.Change, mode mode) error {
 		e.now, e.replaced = false, false
 	default:
 		return r.at(seq, tbl, old, &sink.Mismatch{Reason: fmt.Sprintf("%s does not follow from the changes before it", c.Op)})
+	}
+	if len(b.entries) >= eagerRows && !b.grows {
+		if err := r.flushBatch(b); err != nil {
+			return err
+		}
+		return r.flight.send()
 	}
 	return nil
 }
@@ -163,11 +172,17 @@ func (r *run) flush() error {
 const (
 	fewRows  = 4
 	copyRows = 200
+	// So many updates and deletes of one table are sent before the window's end: the server is busy
+	// with them while the rest is merged. (Inserts are not: they go by COPY, which waits for all before it.)
+	eagerRows = 1000
 )
 
 func (r *run) flushBatch(b *batch) error {
 	if len(b.entries) == 0 {
 		return nil
+	}
+	if len(b.tbl.key) == 0 {
+		return r.flushRows(b)
 	}
 	var deletes, unsure, updates, inserts []change.Tuple
 	for i := range b.entries {
@@ -186,13 +201,40 @@ func (r *run) flushBatch(b *batch) error {
 			inserts = append(inserts, e.row)
 		}
 	}
+	// The index is read, and the table written, where they were read and written just before.
+	b.tbl.sort(deletes)
+	b.tbl.sort(updates)
 	r.deleteRows(b, deletes, true)
 	r.deleteRows(b, unsure, false)
 	r.updateRows(b, updates)
 	err := r.insertRows(b, inserts)
-	b.entries = b.entries[:0]
-	clear(b.index)
+	b.empty()
 	return err
+}
+
+// sort brings rows into about the order of the key, as far as it is text or a number.
+func (tbl *table) sort(rows []change.Tuple) {
+	if len(rows) <= fewRows {
+		return
+	}
+	key := tbl.key[0]
+	number := false
+	switch tbl.columns[key].oid {
+	case pgInt2, pgInt4, pgInt8:
+		number = true
+	}
+	slices.SortFunc(rows, func(x, y change.Tuple) int {
+		a, b := x[key].Data, y[key].Data
+		if number && len(a) != len(b) {
+			return len(a) - len(b)
+		}
+		return bytes.Compare(a, b)
+	})
+}
+
+func (b *batch) empty() {
+	b.entries, b.indexed, b.grows = b.entries[:0], 0, false
+	clear(b.index)
 }
 
 func (r *run) deleteRows(b *batch, rows []change.Tuple, count bool) {
@@ -322,18 +364,22 @@ func (tbl *table) columnArrays(rows []change.Tuple, columns []int) [][]byte {
 		if tbl.columns[i].elements {
 			delimiter = tbl.columns[i].delimiter
 		}
-		size := 2
-		for _, row := range rows {
-			size += len(row[i].Data) + 3
-		}
-		b := append(make([]byte, 0, size), '{')
-		for k, row := range rows {
-			if k > 0 {
-				b = append(b, delimiter)
-			}
-			b = appendElement(b, row[i])
-		}
-		params[n] = append(b, '}')
+		params[n] = columnArray(rows, i, delimiter)
 	}
 	return params
+}
+
+func columnArray(rows []change.Tuple, column int, delimiter byte) []byte {
+	size := 2
+	for _, row := range rows {
+		size += len(row[column].Data) + 3
+	}
+	b := append(make([]byte, 0, size), '{')
+	for k, row := range rows {
+		if k > 0 {
+			b = append(b, delimiter)
+		}
+		b = appendElement(b, row[column])
+	}
+	return append(b, '}')
 }

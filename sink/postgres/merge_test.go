@@ -66,13 +66,17 @@ func newTable(keys int, identity string, names ...string) *table {
 
 // TestMerge shows what is left to do for a key behind several changes. A block is one
 // transaction in a window; "lenient:" stands before changes of one that a copy saw in
-// part. The statements that it becomes are TestStatements' matter.
+// part; "no key" comes first where the table has none. The statements that it becomes are TestStatements' matter.
 func TestMerge(t *testing.T) {
 	gold.Transcript(t, "merge.txt", func(t *testing.T, script string) string {
 		tbl := newTable(1, "d", "id", "a", "b")
 		r := &run{t: &Target{}, batches: map[*table]*batch{}}
 		for n, line := range strings.Split(script, "\n") {
 			if line == "" || strings.HasPrefix(line, "#") {
+				continue
+			}
+			if line == "no key" {
+				tbl = newTable(0, "f", "id", "a", "b")
 				continue
 			}
 			change, how := line, strict
@@ -95,6 +99,10 @@ func showBatch(b *batch) string {
 	var out strings.Builder
 	for i := range b.entries {
 		e := &b.entries[i]
+		if len(b.tbl.key) == 0 {
+			fmt.Fprintf(&out, "%+d %s\n", e.more, rows.String(e.row))
+			continue
+		}
 		verb := ""
 		switch {
 		case e.had && e.now && e.replaced:

@@ -248,6 +248,39 @@ func (tbl *table) sqlUpdateMany(columns []int) (string, []uint32) {
 	return fmt.Sprintf("update only %s t set %s from %s where %s", tbl.name, set, from, tbl.join()), types
 }
 
+// sqlDeleteAny deletes rows of a table without a key. All of them are null where like is. The parameters are arrays of the other
+// columns' values, and one that says how many rows to delete of each.
+func (tbl *table) sqlDeleteAny(like change.Tuple) (sql string, types []uint32, columns []int) {
+	var args, names, match strings.Builder
+	for i := range tbl.columns {
+		c := &tbl.columns[i]
+		if i > 0 {
+			match.WriteString(" and ")
+		}
+		if like[i].Kind == change.Null {
+			fmt.Fprintf(&match, "t.%s is not distinct from null", c.name)
+			continue
+		}
+		columns = append(columns, i)
+		fmt.Fprintf(&args, "$%d, ", len(columns))
+		fmt.Fprintf(&names, "c%d, ", i)
+		// As in match.
+		if c.exact {
+			types = append(types, c.array)
+			fmt.Fprintf(&match, "t.%s operator(pg_catalog.=) s.c%d", c.name, i)
+		} else {
+			types = append(types, textArrayOID)
+			fmt.Fprintf(&match, "pg_catalog.format('%%s', t.%s) operator(pg_catalog.=) s.c%d collate \"C\" and (s.c%[2]d operator(pg_catalog.<>) '' or t.%[1]s is distinct from null)", c.name, i)
+		}
+	}
+	types = append(types, int4ArrayOID)
+	return fmt.Sprintf("delete from only %[1]s t where t.ctid = any (array(select m.ctid from ("+
+		"select t.ctid, s.times, pg_catalog.row_number() over (partition by s.row) as nth from only %[1]s t join unnest(%[2]s$%[3]d) with ordinality as s (%[4]stimes, row) on %[5]s"+
+		") m where m.nth <= m.times))", tbl.name, args.String(), len(types), names.String(), match.String()), types, columns
+}
+
+const int4ArrayOID = 1007
+
 func (tbl *table) sqlInsertMany() (string, []uint32) {
 	all := make([]int, len(tbl.columns))
 	typed := make([]string, len(all))

@@ -55,6 +55,11 @@ func TestStatements(t *testing.T) {
 		lines := strings.Split(script, "\n")[1:]
 		tbl := scriptTable(t, lines[0])
 		for _, line := range lines[1:] {
+			if like, ok := strings.CutPrefix(line, "delete many like "); ok {
+				sql, types, columns := tbl.sqlDeleteAny(parseRow(t, like))
+				fmt.Fprintln(&out, sql, types, columns)
+				continue
+			}
 			c := parseChange(t, line)
 			old, keyChanges := tbl.oldRow(c)
 			var sql string

@@ -206,7 +206,7 @@ func (t *Target) take(ctx context.Context) (mine bool, err error) {
 func (t *Target) install(ctx context.Context) error {
 	var there bool
 	if err := t.conn.QueryRow(ctx, `
-		select exists (select from pg_catalog.pg_attribute where attrelid = pg_catalog.to_regclass('bridge.position') and attname = 'drift')`).Scan(&there); err != nil {
+		select exists (select from pg_catalog.pg_attribute where attrelid = pg_catalog.to_regclass('bridge.position') and attname = 'looked')`).Scan(&there); err != nil {
 		return t.wrap("look for schema bridge", err)
 	}
 	if there {

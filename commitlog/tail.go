@@ -1,0 +1,108 @@
+package commitlog
+
+import (
+	"sync"
+	"time"
+)
+
+// Tail keeps blocks in memory for a moment: those that were just stored, and those that were just read for one
+// replica, for the others that run in the same process. What is in it is what the sync table holds, or held: who takes
+// blocks from it verifies them like any. A nil Tail is always empty. It is safe for concurrent use.
+type Tail struct {
+	mu      sync.Mutex
+	blocks  map[int64]Block
+	order   []tailEntry // as they came
+	bytes   int64
+	changed chan struct{} // closed by the next Put; nil: nobody waits
+}
+
+type tailEntry struct {
+	seq   int64
+	bytes int64
+	at    time.Time
+}
+
+const (
+	tailAge   = time.Second // behind that, the log is read
+	tailBytes = 12 << 20
+	blockCost = 200 // bytes of memory for all but the payload
+)
+
+// Put adds blocks, whose bytes nobody changes any more. Large blocks are not kept.
+func (t *Tail) Put(blocks []Block) {
+	if t == nil || len(blocks) == 0 {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	now := time.Now()
+	t.expire(now)
+	if t.blocks == nil {
+		t.blocks = map[int64]Block{}
+	}
+	for _, b := range blocks {
+		if _, known := t.blocks[b.Seq]; known || b.Parts > 1 {
+			continue
+		}
+		size := int64(len(b.Payload)) + blockCost
+		t.blocks[b.Seq] = b
+		t.order = append(t.order, tailEntry{b.Seq, size, now})
+		t.bytes += size
+	}
+	if t.changed != nil {
+		close(t.changed)
+		t.changed = nil
+	}
+}
+
+// expire forgets what is old, or too much; mu is held.
+func (t *Tail) expire(now time.Time) {
+	n := 0
+	for n < len(t.order) && (now.Sub(t.order[n].at) > tailAge || t.bytes > tailBytes) {
+		delete(t.blocks, t.order[n].seq)
+		t.bytes -= t.order[n].bytes
+		n++
+	}
+	t.order = t.order[n:]
+}
+
+// Behind returns the blocks behind block after, in order, as Read does, as far as they are in memory.
+func (t *Tail) Behind(after int64, limit int, bytes int64) (blocks []Block) {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.expire(time.Now())
+	for size := int64(0); len(blocks) < limit; after++ {
+		b, ok := t.blocks[after+1]
+		if size += int64(len(b.Payload)); !ok || size > bytes && len(blocks) > 0 {
+			break
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks
+}
+
+// Clear forgets all of it.
+func (t *Tail) Clear() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.blocks, t.order, t.bytes = nil, nil, 0
+}
+
+// Changed is closed when something was put behind this call.
+func (t *Tail) Changed() <-chan struct{} {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.changed == nil {
+		t.changed = make(chan struct{})
+	}
+	return t.changed
+}

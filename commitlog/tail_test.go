@@ -1,0 +1,82 @@
+package commitlog
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func tailBlock(seq int64, parts int32, size int) Block {
+	return Block{Header: Header{Seq: seq, Parts: parts}, Payload: make([]byte, size)}
+}
+
+func seqs(blocks []Block) string {
+	var list []string
+	for _, b := range blocks {
+		list = append(list, fmt.Sprint(b.Seq))
+	}
+	return strings.Join(list, " ")
+}
+
+func TestTail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var tail Tail
+		want := func(after int64, limit int, bytes int64, want string) {
+			t.Helper()
+			if got := seqs(tail.Behind(after, limit, bytes)); got != want {
+				t.Errorf("behind %d: %q, want %q", after, got, want)
+			}
+		}
+		want(0, 10, 100, "")
+		changed := tail.Changed()
+		tail.Put(nil)
+		select {
+		case <-changed:
+			t.Error("nothing was put")
+		default:
+		}
+		tail.Put([]Block{tailBlock(4, 1, 10), tailBlock(5, 1, 10), tailBlock(6, 1, 10), tailBlock(8, 2, 10), tailBlock(9, 1, 10)})
+		<-changed
+		want(3, 10, 100, "4 5 6")
+		want(4, 10, 100, "5 6")
+		want(3, 2, 100, "4 5")
+		want(3, 10, 25, "4 5")
+		want(3, 10, 1, "4") // one at least
+		want(2, 10, 100, "")
+		want(6, 10, 100, "") // 7 is not there
+		want(7, 10, 100, "") // 8 is a large one
+		want(8, 10, 100, "9")
+
+		time.Sleep(tailAge)
+		tail.Put([]Block{tailBlock(10, 1, 10)})
+		want(3, 10, 100, "4 5 6")
+		time.Sleep(time.Nanosecond)
+		want(3, 10, 100, "")
+		want(9, 10, 100, "10")
+
+		for seq := range int64(100) {
+			tail.Put([]Block{tailBlock(100+seq, 1, tailBytes/10)})
+		}
+		if tail.bytes > tailBytes+tailBytes/10+blockCost {
+			t.Errorf("it holds %d bytes", tail.bytes)
+		}
+		want(9, 10, 100, "")
+		want(198, 10, 100, "199")
+
+		tail.Clear()
+		want(198, 10, 100, "")
+		tail.Put([]Block{tailBlock(199, 1, 10)})
+		want(198, 10, 100, "199")
+	})
+	var none *Tail
+	none.Put([]Block{tailBlock(1, 1, 1)})
+	none.Clear()
+	if got := none.Behind(0, 1, 1); got != nil {
+		t.Errorf("a tail that is not there has %d blocks", len(got))
+	}
+	if none.Changed() != nil {
+		t.Error("a tail that is not there can change")
+	}
+}

@@ -1,0 +1,114 @@
+package decoder
+
+import (
+	"bytes"
+	"io"
+	"math/rand/v2"
+	"net"
+	"testing"
+	"time"
+)
+
+// What is read through a paced connection is what was written, whether there is a backlog or not, to the last byte before
+// a silence and before the end.
+func TestPacedReadsEverything(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dialed, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer dialed.Close()
+	server, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+
+	c := newPaced(dialed)
+	if c.raw == nil {
+		t.Fatal("the socket can not be had")
+	}
+	next := byte(0)
+	for round := range 60 {
+		c.backlog.Store(random.IntN(3) > 0)
+		var sent bytes.Buffer
+		pieces := make([][]byte, 1+random.IntN(200))
+		for i := range pieces {
+			pieces[i] = make([]byte, 1+random.IntN(1+random.IntN(5000)))
+			for k := range pieces[i] {
+				pieces[i][k] = next
+				next++
+			}
+			sent.Write(pieces[i])
+		}
+		written := make(chan error, 1)
+		go func() {
+			for _, p := range pieces {
+				if _, err := server.Write(p); err != nil {
+					written <- err
+					return
+				}
+			}
+			written <- nil
+		}()
+		got := make([]byte, sent.Len())
+		for at := 0; at < len(got); {
+			n, err := c.Read(got[at:min(len(got), at+1+random.IntN(20000))])
+			if err != nil {
+				t.Fatalf("round %d, byte %d of %d: %v", round, at, len(got), err)
+			}
+			at += n
+		}
+		if err := <-written; err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, sent.Bytes()) {
+			t.Fatalf("round %d: other bytes", round)
+		}
+	}
+	c.backlog.Store(true)
+	server.Close()
+	if n, err := c.Read(make([]byte, 10)); n != 0 || err != io.EOF {
+		t.Errorf("behind the end: %d bytes, %v", n, err)
+	}
+}
+
+// A read that waits behind a backlog ends with its deadline, and with the connection.
+func TestPacedReadEnds(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dialed, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newPaced(dialed)
+	c.backlog.Store(true)
+	if err := c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Read(make([]byte, 10)); err == nil {
+		t.Error("the deadline ended nothing")
+	}
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Read(make([]byte, 10))
+		ended <- err
+	}()
+	dialed.Close()
+	if err := <-ended; err == nil {
+		t.Error("the end of the connection ended nothing")
+	}
+}
