@@ -218,6 +218,34 @@ var changeScenarios = []scenario{
 		},
 	},
 	{
+		name: "bag",
+		setup: `create type mood as enum ('sad', 'ok'); create type pair as (a int, b text);
+			create table bag (n int, v text, num numeric, f float8, c public.citext, j json, h public.hstore, list text[], i interval, ch char(5), m mood, p pair, b bytea, x box, "Odd ""name" varchar(20));
+			insert into bag select k % 7, case when k % 3 > 0 then repeat('v', k % 4) end, (k % 2)::text::numeric(5, 2), case when k % 5 > 0 then k % 3 end, case when k % 2 = 0 then 'A' else 'a' end,
+				case when k % 4 > 0 then '{"a":  1}'::json end, 'a=>1', case when k % 6 > 0 then array[null, '', 'x,"' || k % 2] end, (k % 2) * interval '24 hours', 'c', case when k % 3 = 0 then 'ok'::mood end,
+				case when k % 2 = 0 then row(k % 3, null)::pair end, '\x00', '((1,1),(0,0))', 'o' from generate_series(1, 400) k;
+			create table u (a int unique, b text); insert into u select k, 'b' from generate_series(1, 50) k; insert into u select null, 'null' from generate_series(1, 20);
+			create table nothing (); insert into nothing select from generate_series(1, 30);
+			create table always (id int generated always as identity, v text); insert into always (v) select 'v' from generate_series(1, 30);
+			create table parts (k int, v text) partition by list (k); create table parts_1 partition of parts for values in (1, 2); create table parts_3 partition of parts default;
+			insert into parts select k % 5, 'v' from generate_series(1, 100) k;
+			create table parent (v text); create table child (w int) inherits (parent); insert into parent select 'same' from generate_series(1, 20); insert into child select 'same', 1 from generate_series(1, 20)`,
+		changes: []string{
+			`update bag set n = n + 1 where n in (2, 3)`,
+			`delete from bag where ctid in (select ctid from bag where n = 4 order by ctid limit 20)`,
+			`begin; update bag set v = 'w' where v is null; update bag set v = null where v = 'w' and n > 3; delete from bag where n = 1; insert into bag select * from bag where n = 5; commit`,
+			`update bag set num = 1.000 where num = 1; update bag set f = '-0' where f = 0; update bag set c = upper(c::text)::public.citext; update bag set i = '1 day' where i = '24 hours'`,
+			`update bag set (v, f, j, list, p, m) = (null, null, null, null, null, null) where n = 6; update bag set v = '' where n = 6`,
+			`delete from bag where random() < 0.3; update bag set n = floor(random() * 5), "Odd ""name" = null where random() < 0.5; insert into bag select * from bag where random() < 0.5`,
+			`begin; delete from bag where random() < 0.3; savepoint s; delete from bag; rollback to s; update bag set ch = 'd' where random() < 0.5; insert into bag select * from bag where random() < 0.5; update bag set n = -n; commit`,
+			`update u set a = -a; delete from u where ctid in (select ctid from u where a is null limit 7); update u set b = 'c'; delete from u where a < -20`,
+			`insert into nothing select from generate_series(1, 10); delete from nothing where ctid in (select ctid from nothing limit 15)`,
+			`update always set v = 'w' where id < 20; delete from always where id > 25`,
+			`update parts set k = k + 1; delete from parts where ctid in (select ctid from parts where k = 2 limit 6); update parts set v = 'w' where k = 3`,
+			`update only parent set v = 'other'; delete from child where ctid in (select ctid from child limit 8); update child set w = 2`,
+		},
+	},
+	{
 		name: "toast_key",
 		setup: `create table t (id text primary key, v int); alter table t alter id set storage external;
 			insert into t select repeat('k', 2100 + i), i from generate_series(1, 20) i;

@@ -174,35 +174,72 @@ func (p *puller) sendLarge(ctx context.Context, b commitlog.Block, out chan<- *W
 	}
 }
 
+// part is one of a large block.
+type part struct {
+	stored, content []byte
+	err             error
+}
+
+// parts gives the content of a large block to f. The next part is read and verified meanwhile.
 func (p *puller) parts(ctx context.Context, w *Window, f func([]byte) error) error {
 	b := &w.Blocks[0].Block
-	var content []byte
+	reading, cancel := context.WithCancel(ctx)
+	read := make(chan part, 1)
+	var reader sync.WaitGroup
+	reader.Go(func() {
+		defer close(read)
+		p.read(reading, b, read)
+	})
+	defer reader.Wait()
+	defer cancel()
 	var refused error // by f; what is wrong with the block itself goes before it
-	for part := range b.Parts {
-		stored := b.Payload
-		if part > 0 {
-			var err error
-			if stored, err = commitlog.ReadPart(ctx, p.conn, b.Seq, part); err != nil {
+	n := int32(0)
+	for next := range read {
+		if next.err != nil {
+			return next.err
+		}
+		if n > 0 && w.StoredParts != nil && refused == nil {
+			if err := w.StoredParts(n, next.stored); err != nil {
 				return err
 			}
-			if w.StoredParts != nil && refused == nil {
-				if err := w.StoredParts(part, stored); err != nil {
-					return err
-				}
-			}
-		}
-		var err error
-		if content, err = p.verify.Part(content[:0], b.Seq, stored); err != nil {
-			return err
 		}
 		if refused == nil {
-			refused = f(content)
+			refused = f(next.content)
 		}
+		n++
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
 	}
 	if err := p.verify.Block(b); err != nil {
 		return err
 	}
 	return refused
+}
+
+// read sends the parts of a block, until one has an error or ctx ends. The content of a part is valid until the
+// next but one was taken.
+func (p *puller) read(ctx context.Context, b *commitlog.Block, out chan<- part) {
+	contents := [3][]byte{{}, {}, {}} // one is being filled, one waits, one is in use
+	for n := range b.Parts {
+		next := part{stored: b.Payload}
+		if n > 0 {
+			next.stored, next.err = commitlog.ReadPart(ctx, p.conn, b.Seq, n)
+		}
+		if next.err == nil {
+			c := &contents[n%3]
+			next.content, next.err = p.verify.Part((*c)[:0], b.Seq, next.stored)
+			*c = next.content
+		}
+		select {
+		case out <- next:
+		case <-ctx.Done():
+			return
+		}
+		if next.err != nil {
+			return
+		}
+	}
 }
 
 // broken completes the error of a block that does not verify.

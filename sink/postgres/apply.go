@@ -3,7 +3,6 @@ package postgres
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 
@@ -176,9 +175,8 @@ func (r *run) abandon(err error) error {
 func (r *run) large(w *sink.Window) error {
 	b := &w.Blocks[0].Block
 	w.StoredParts = func(part int32, stored []byte) error {
-		hexed := hex.AppendEncode([]byte(`\x`), stored)
-		r.flight.exec(`insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`,
-			[]uint32{pgInt8, pgInt4, pgBytea}, [][]byte{fmt.Append(nil, b.Seq), fmt.Append(nil, part), hexed}, nil, nil)
+		r.flight.execIn([]int16{0, 0, 1}, `insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`,
+			[]uint32{pgInt8, pgInt4, pgBytea}, [][]byte{fmt.Append(nil, b.Seq), fmt.Append(nil, part), stored}, nil, nil)
 		return nil
 	}
 	return w.Parts(r.ctx, func(content []byte) error {

@@ -45,6 +45,11 @@ func (t *Target) takeOff(ctx context.Context) *flight {
 // exec sends a statement with text parameters; nil is null. The parameters are not
 // kept. check sees the number of affected rows when the flight lands.
 func (f *flight) exec(sql string, types []uint32, params [][]byte, check func(rows int64) error, fail func(error) error) {
+	f.execIn(nil, sql, types, params, check, fail)
+}
+
+// execIn is exec with parameters of the given formats, one each: 0 text, 1 binary.
+func (f *flight) execIn(formats []int16, sql string, types []uint32, params [][]byte, check func(rows int64) error, fail func(error) error) {
 	if f.err != nil {
 		return
 	}
@@ -59,7 +64,7 @@ func (f *flight) exec(sql string, types []uint32, params [][]byte, check func(ro
 		f.pipeline.SendPrepare(s.name, sql, types)
 		f.waiting = append(f.waiting, answer{prepare: s, fail: fail})
 	}
-	f.pipeline.SendQueryPrepared(s.name, params, nil, nil)
+	f.pipeline.SendQueryPrepared(s.name, params, formats, nil)
 	f.waiting = append(f.waiting, answer{check: check, fail: fail})
 	if f.unsent++; f.unsent >= 256 {
 		f.send()
