@@ -95,11 +95,7 @@ func (b *Bridge) render(ctx context.Context, conn *pgx.Conn, s *SchemaAt, near *
 	if s.model.Entry(change.Address{}) == nil {
 		return fmt.Errorf("%w: model %s does not know the schema yet, which comes with the first block behind bridge init", ErrNoModel, s.Sum)
 	}
-	catalog := schema.Catalog{}
-	for _, e := range s.model.Entries() {
-		catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
-	}
-	s.Model, err = schema.FromCatalog(catalog, schema.Options{Table: b.Config.Master.Tables.Match, Target: s.target})
+	s.Model, err = schema.FromCatalog(schema.CatalogOf(s.model), schema.Options{Table: b.Config.Master.Tables.Match, Target: s.target})
 	return err
 }
 

@@ -20,11 +20,7 @@ func NoteNotReplicated(ctx context.Context, conn *pgx.Conn, model *change.Model,
 		return fmt.Errorf("look for what is not replicated: %w", err)
 	}
 	if model.Entry(change.Address{}) != nil { // it knows the schema
-		catalog := schema.Catalog{}
-		for _, e := range model.Entries() {
-			catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
-		}
-		m, err := schema.FromCatalog(catalog, schema.Options{Table: tables})
+		m, err := schema.FromCatalog(schema.CatalogOf(model), schema.Options{Table: tables})
 		if err != nil {
 			return fmt.Errorf("look for what is not replicated: %w", err)
 		}

@@ -27,6 +27,15 @@ type Entry struct {
 // The entry at Address{} is the server's.
 type Catalog map[change.Address]Entry
 
+// CatalogOf is the image that a model of the log holds.
+func CatalogOf(m *change.Model) Catalog {
+	c := Catalog{}
+	for _, e := range m.Entries() {
+		c[e.Address] = Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
+	}
+	return c
+}
+
 // record is an entry's text as data.
 type record struct {
 	Class *uint32

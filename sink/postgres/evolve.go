@@ -44,11 +44,7 @@ func (t *Target) rendered(m *change.Model) (*rendered, error) {
 	if known := t.schemas[m]; known != nil {
 		return known, nil
 	}
-	catalog := schema.Catalog{}
-	for _, e := range m.Entries() {
-		catalog[e.Address] = schema.Entry{Address: e.Address, Kind: e.Kind, Name: e.Name, Text: e.Text}
-	}
-	model, err := t.renderer.Model(catalog, schema.Options{Target: t.version, Table: t.o.Tables, OwnDefaults: t.ownDefaults})
+	model, err := t.renderer.Model(schema.CatalogOf(m), schema.Options{Target: t.version, Table: t.o.Tables, OwnDefaults: t.ownDefaults})
 	if err != nil {
 		return nil, fmt.Errorf("model %s: %w", m.Checksum(), err)
 	}
