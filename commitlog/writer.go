@@ -235,11 +235,15 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
 	var (
-		digest       = hash.Hash(sha256.New())
-		first, later []byte
-		count        int32
-		size         int64
+		digest = hash.Hash(sha256.New())
+		first  []byte
+		packed [3][]byte // one is being filled, one waits, one is being stored
+		count  int32
+		size   int64
 	)
+	// A part is stored while the next one is made.
+	store, stored := make(chan []byte, 1), make(chan error, 1)
+	go func() { stored <- w.storeParts(ctx, tx, seq, store) }()
 	err = parts(func(part []byte) error {
 		digest.Write(part)
 		size += int64(len(part))
@@ -248,10 +252,20 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 			first = Pack(nil, part)
 			return nil
 		}
-		later = Pack(later[:0], part)
-		_, err := tx.Exec(ctx, `insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`, seq, count-1, later)
-		return err
+		p := &packed[count%3]
+		*p = Pack((*p)[:0], part)
+		select {
+		case store <- *p:
+			return nil
+		case err := <-stored:
+			stored <- err
+			return err
+		}
 	})
+	close(store)
+	if e := <-stored; err == nil {
+		err = e
+	}
 	if err != nil {
 		return fmt.Errorf("append block %d, part %d: %w", seq, count, err)
 	}
@@ -277,6 +291,18 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 		return fmt.Errorf("append block %d: %w", seq, err)
 	}
 	w.head, w.model = b.Position(), e.Model
+	return nil
+}
+
+// storeParts stores the parts of a block from part 1 on, until there are no more, or one fails.
+func (w *Writer) storeParts(ctx context.Context, tx pgx.Tx, seq int64, parts <-chan []byte) error {
+	n := int32(0)
+	for payload := range parts {
+		n++
+		if _, err := tx.Exec(ctx, `insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`, seq, n, payload); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

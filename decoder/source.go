@@ -137,7 +137,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 	if err != nil {
 		return fmt.Errorf("take over the replication connection: %w", err)
 	}
-	s := &source{conn: hijacked.Conn, frontend: hijacked.Frontend, durable: o.Durable, nudge: make(chan struct{}, 1)}
+	s := &source{pace: pace, conn: hijacked.Conn, frontend: hijacked.Frontend, durable: o.Durable, nudge: make(chan struct{}, 1)}
 	s.emitted.Store(uint64(o.Start))
 	defer s.conn.Close()
 
@@ -148,7 +148,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 				return err
 			}
 		}
-		pace.backlog.Store(tx.Behind > paceFrom)
+		s.late = tx.Behind > paceFrom
 		s.emitted.Store(uint64(tx.LSN))
 		return emit(tx)
 	})
@@ -172,6 +172,8 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 // feedback goroutine writes it.
 type source struct {
 	conn     net.Conn
+	pace     *paced
+	late     bool // the last transaction was sent long after its commit
 	frontend *pgproto3.Frontend
 	durable  func() change.LSN
 
@@ -212,6 +214,10 @@ func (s *source) copyData(a *assembler, data []byte) error {
 		a.sent = x.ServerTime
 		if err := a.handle(x.WALData); err != nil {
 			return fmt.Errorf("decode at %s: %w", x.WALStart, err)
+		}
+		// What is streamed before its commit can wait, too.
+		if backlog := s.late || a.stream != 0; s.pace != nil && backlog != s.pace.backlog.Load() {
+			s.pace.backlog.Store(backlog)
 		}
 	case pglogrepl.PrimaryKeepaliveMessageByteID:
 		k, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])

@@ -146,6 +146,15 @@ type run struct {
 	order   []*batch
 	values  arena
 	scratch []byte
+
+	// Of a large block that is not applied in order:
+	bulk    bool
+	inserts struct { // in a row
+		tbl *table
+		row int
+	}
+	pouring *copyIn
+	parts   []storedPart // to be stored
 }
 
 // evolved is a model that came into force in a block.
@@ -158,6 +167,9 @@ type evolved struct {
 // since its failure may be the reason.
 func (r *run) abandon(err error) error {
 	var corrupt *commitlog.CorruptError
+	if failed := r.cut(); failed != nil && !errors.As(err, &corrupt) {
+		err = failed
+	}
 	if landed := r.flight.land(); landed != nil && !errors.As(err, &corrupt) {
 		err = landed
 	}
@@ -169,28 +181,6 @@ func (r *run) abandon(err error) error {
 		blocked.Evolving = len(r.evolved) > 0
 	}
 	return err
-}
-
-// large applies the parts of a large block as they come; memory holds one at a time.
-func (r *run) large(w *sink.Window) error {
-	b := &w.Blocks[0].Block
-	w.StoredParts = func(part int32, stored []byte) error {
-		r.flight.execIn([]int16{0, 0, 1}, `insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`,
-			[]uint32{pgInt8, pgInt4, pgBytea}, [][]byte{fmt.Append(nil, b.Seq), fmt.Append(nil, part), stored}, nil, nil)
-		return nil
-	}
-	return w.Parts(r.ctx, func(content []byte) error {
-		if err := r.changes(b, content); err != nil {
-			return err
-		}
-		if err := r.flush(); err != nil {
-			return err
-		}
-		// The content is the puller's again.
-		r.batches, r.order = map[*table]*batch{}, nil
-		r.values.reset()
-		return r.flight.land()
-	})
 }
 
 // Types of parameters of our own statements.
@@ -221,6 +211,11 @@ func (r *run) changes(b *commitlog.Block, content []byte) error {
 }
 
 func (r *run) change(b *commitlog.Block, c *change.Change) error {
+	if r.bulk && (c.Op != change.Insert || r.inserts.tbl == nil || r.inserts.tbl.rel.OID != c.Relation) {
+		if err := r.poured(); err != nil {
+			return err
+		}
+	}
 	switch c.Op {
 	case change.Evolve:
 		model, err := r.t.models.Model(r.ctx, c.Model)
@@ -258,6 +253,11 @@ func (r *run) change(b *commitlog.Block, c *change.Change) error {
 	}
 	if r.inOrder {
 		return r.row(tbl, b.Seq, c, mode)
+	}
+	if r.bulk && c.Op == change.Insert && mode == strict {
+		if done, err := r.pour(tbl, b.Seq, c.New); done || err != nil {
+			return err
+		}
 	}
 	return r.merge(tbl, b.Seq, c, mode)
 }

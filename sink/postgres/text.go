@@ -29,20 +29,26 @@ func appendCopyRow(b []byte, row change.Tuple) []byte {
 			b = append(b, `\N`...)
 			continue
 		}
-		for _, c := range row[i].Data {
-			switch c {
-			case '\\':
-				b = append(b, `\\`...)
-			case '\n':
-				b = append(b, `\n`...)
-			case '\r':
-				b = append(b, `\r`...)
-			case '\t':
-				b = append(b, `\t`...)
-			default:
-				b = append(b, c)
+		data, done := row[i].Data, 0
+		for n, c := range data {
+			if c > '\r' && c != '\\' {
+				continue
 			}
+			switch c {
+			case '\n':
+				c = 'n'
+			case '\r':
+				c = 'r'
+			case '\t':
+				c = 't'
+			case '\\':
+			default:
+				continue
+			}
+			b = append(append(b, data[done:n]...), '\\', c)
+			done = n + 1
 		}
+		b = append(b, data[done:]...)
 	}
 	return append(b, '\n')
 }
