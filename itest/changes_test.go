@@ -218,6 +218,21 @@ var changeScenarios = []scenario{
 		},
 	},
 	{
+		name: "bulk",
+		setup: `create table a (id int primary key, v text); create table b (id int primary key, v text unique); create table c (id int primary key, v text); create table n (v text);
+			insert into c select i, 'c' from generate_series(1, 100) i`,
+		changes: []string{
+			`begin; insert into a select i, repeat('a' || i, 40) from generate_series(1, 20000) i; update a set v = 'u' where id % 100 = 0; insert into b select i, 'b' || i from generate_series(1, 5000) i;
+				delete from a where id <= 1500; insert into a select i, E'tab\t, line\n, \\. and \\N' from generate_series(1, 1500) i; insert into b values (0, null); truncate c; insert into c select i, 'd' from generate_series(1, 3000) i;
+				savepoint s; insert into c select i, 'gone' from generate_series(5000, 9000) i; rollback to s; insert into n select case when i % 7 > 0 then repeat('n', i % 7 - 1) end from generate_series(1, 4000) i;
+				delete from n where v = 'nn'; insert into n select 'nn' from generate_series(1, 2000) i; commit`,
+			`begin; insert into a select i, repeat('e' || i, 40) from generate_series(20001, 40000) i; alter table a add w int default 5; insert into a select i, 'w', i from generate_series(40001, 43000) i;
+				alter table b rename to bb; insert into bb select i, 'bb' || i from generate_series(10001, 13000) i; update bb set v = 'bb' || -id where id > 12000; insert into bb select i, 'bb' || (i - 8000) from generate_series(20001, 21000) i; commit`,
+			`do $$ begin for i in 1..6000 loop insert into c values (10000 + i, repeat('c', 300)); insert into n values (repeat('i', 300)); end loop; end $$`,
+			`begin; insert into c select i, repeat('z', 300) from generate_series(30001, 45000) i; delete from c where id > 30000; insert into c select i, repeat('y', 300) from generate_series(30001, 45000) i; commit`,
+		},
+	},
+	{
 		name: "bag",
 		setup: `create type mood as enum ('sad', 'ok'); create type pair as (a int, b text);
 			create table bag (n int, v text, num numeric, f float8, c public.citext, j json, h public.hstore, list text[], i interval, ch char(5), m mood, p pair, b bytea, x box, "Odd ""name" varchar(20));
