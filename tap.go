@@ -17,6 +17,7 @@ import (
 	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/config"
 	"github.com/pgbridge/pgbridge/decoder"
+	"github.com/pgbridge/pgbridge/schema"
 )
 
 // tap reads the master's slot and stores the transactions as commit blocks. It
@@ -26,6 +27,12 @@ type tap struct {
 	log      *slog.Logger
 	patience time.Duration
 	tail     *commitlog.Tail // gets what is stored; may be nil
+
+	known struct { // by certain
+		model    *change.Model // whose schema it is
+		tables   map[uint32]*schema.Table
+		renderer schema.Renderer
+	}
 }
 
 // durableEvery is how often the writer asks what is on disk, while there is something
@@ -160,11 +167,36 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 			Model:       writer.Model(),
 			Changes:     changes,
 			Streaming:   past == 0,
+			Certain:     t.certain,
 			Oldest:      func() change.LSN { return change.LSN(oldest.Load()) },
 			Durable:     func() change.LSN { return change.LSN(durable.Load()) },
 		}, func(tx *decoder.Tx) error { return pending.put(ctx, tx) })
 	})
 	return group.Wait()
+}
+
+// certain says whether the model's schema knows these relations to be what the server says of their tables.
+func (t *tap) certain(m *change.Model, relations []*change.Relation) bool {
+	if m.Entry(change.Address{}) == nil {
+		return false
+	}
+	if t.known.model == nil || !t.known.model.SameSchema(m) {
+		rendered, err := t.known.renderer.Model(schema.CatalogOf(m), schema.Options{})
+		if err != nil {
+			t.log.Debug("the schema does not say what tables are", "reason", err)
+			return false
+		}
+		t.known.model, t.known.tables = m, map[uint32]*schema.Table{}
+		for _, tbl := range rendered.Tables() {
+			t.known.tables[tbl.OID] = tbl
+		}
+	}
+	for _, r := range relations {
+		if tbl := t.known.tables[r.OID]; tbl == nil || !tbl.Published(r) {
+			return false
+		}
+	}
+	return true
 }
 
 // checkSlot finds out why a slot can not be read, before the server says so less

@@ -32,6 +32,10 @@ type Options struct {
 	// with ErrDoubt where the result can not be trusted; without it, it never does.
 	Streaming bool
 
+	// Certain says whether these relations of the model are what its schema says of their tables, so that there is no
+	// doubt in them; nil: one can not know.
+	Certain func(m *change.Model, relations []*change.Relation) bool
+
 	// Oldest tells from where on, at the earliest, transactions begin that are not decoded yet: the slot's
 	// restart_lsn, as of some time ago.
 	Oldest func() change.LSN
@@ -73,13 +77,15 @@ var pins = map[string]string{
 // been rolled back, and can send rows in columns that a rolled-back command gave the
 // table, even where nothing of that part is in the stream; it depends on when it
 // looks. Without streaming it knows what was rolled back. So a session that was
-// sent anything before its commit is not believed that a table has changed.
+// sent anything before its commit is not believed that a table has changed, unless it says of it what
+// the master's schema says.
 var ErrDoubt = errors.New("a table has changed in a session that streams: it is decoded again without streaming")
 
-// confirm wraps the transaction so that a change of the model in it ends in ErrDoubt.
-func confirm(tx *Tx) error {
+// confirm wraps the transaction so that a change of the model in it ends in ErrDoubt, unless all that changes behind
+// before is relations that are certain.
+func confirm(before *change.Model, tx *Tx, certain func(*change.Model, []*change.Relation) bool) error {
 	if tx.Model != nil {
-		if len(tx.Models) > 0 {
+		if doubtful(before, tx.Models, certain) {
 			return ErrDoubt
 		}
 		return nil
@@ -89,12 +95,31 @@ func confirm(tx *Tx) error {
 		if err := parts(f); err != nil {
 			return err
 		}
-		if len(tx.Models) > 0 {
+		if doubtful(before, tx.Models, certain) {
 			return ErrDoubt
 		}
 		return nil
 	}
 	return nil
+}
+
+func doubtful(before *change.Model, models []*change.Model, certain func(*change.Model, []*change.Relation) bool) bool {
+	for _, m := range models {
+		if certain == nil || !m.SameSchema(before) {
+			return true
+		}
+		var changed []*change.Relation
+		for _, r := range m.Relations() {
+			if before.Relation(r.OID) != r {
+				changed = append(changed, r)
+			}
+		}
+		if !certain(m, changed) {
+			return true
+		}
+		before = m
+	}
+	return false
 }
 
 // Run reads the slot until ctx ends or something fails, and calls emit with every
@@ -141,16 +166,21 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 	s.emitted.Store(uint64(o.Start))
 	defer s.conn.Close()
 
+	last := o.Model
 	var assembler *assembler
 	assembler = newAssembler(o.Model, o.Changes, o.Start, o.TempDir, func(tx *Tx) error {
 		if assembler.hasStreamed {
-			if err := confirm(tx); err != nil {
+			if err := confirm(last, tx, o.Certain); err != nil {
 				return err
 			}
 		}
 		s.late = tx.Behind > paceFrom
 		s.emitted.Store(uint64(tx.LSN))
-		return emit(tx)
+		if err := emit(tx); err != nil {
+			return err
+		}
+		last = tx.Model
+		return nil
 	})
 	assembler.oldest = o.Oldest
 	defer assembler.close()
