@@ -186,7 +186,7 @@ func installIn(ctx context.Context, tx pgx.Tx, o Options, r *Report) error {
 	if _, err := tx.Exec(ctx, `set local lock_timeout = '500ms'`); err != nil {
 		return err
 	}
-	for _, script := range []string{sql.Log, sql.Master, schema.CaptureFunction(), sql.Capture} {
+	for _, script := range []string{sql.Log, sql.Master, schema.CaptureFunctions(), sql.Capture} {
 		if _, err := tx.Exec(ctx, script); err != nil {
 			return err
 		}

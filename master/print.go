@@ -32,7 +32,7 @@ func Print(o Options) string {
 	line("")
 	line("%s", strings.TrimSpace(sql.Master))
 	line("")
-	line("%s;", schema.CaptureFunction())
+	line("%s;", schema.CaptureFunctions())
 	line("")
 	line("%s", strings.TrimSpace(sql.Capture))
 	line("%s;", storeVersion)

@@ -196,31 +196,42 @@ func notMember(class uint32, oid string) string {
 	return fmt.Sprintf("\tand not exists (select from pg_catalog.pg_depend member where member.classid = %d and member.objid = %s and member.deptype = 'e')", class, oid)
 }
 
-// CaptureFunction returns the statement that makes bridge.catalog(classes oid[], oids oid[]), on a master of any version.
+// CaptureFunctions returns the statements that make bridge.catalog(classes oid[], oids oid[]), on a master of any version.
 // It gives the entries of those addresses that have one, with texts as ReadCatalog's, as rows of class, oid and entry.
-func CaptureFunction() string {
+//
+// The queries of a class stand in a function of their own, called by bridge.catalog only: a session has to parse just what
+// it needs.
+func CaptureFunctions() string {
 	give := func(sql string) string {
-		return "return query select * from (" + sql + "\n) q where q.entry is not null;\n"
+		// Without the offset, the condition would be pushed into the query, and the entry made once more for it.
+		return "return query select * from (" + sql + "\noffset 0) q where q.entry is not null;\n"
 	}
 	byClass := map[uint32]string{0: give(serverEntry)}
 	for _, s := range sources() {
-		one := give(s.query("= any (v_oids)"))
+		one := give(s.query("= any (oids)"))
 		if s.kinds != "" {
 			// A query that is not asked need not be planned.
-			one = "if (select count(*) from pg_catalog.pg_class c where c.oid = any (v_oids) and c.relkind in (" + s.kinds + ")) > 0 then\n" + one + "end if;\n"
+			one = "if (select count(*) from pg_catalog.pg_class c where c.oid = any (oids) and c.relkind in (" + s.kinds + ")) > 0 then\n" + one + "end if;\n"
 		}
 		byClass[s.class] += one
 	}
-	var b strings.Builder
-	b.WriteString("create or replace function bridge.catalog(classes oid[], oids oid[]) returns table (class oid, oid oid, entry json)\nlanguage plpgsql\n")
+	const head = `create or replace function bridge.%s returns table (class oid, oid oid, entry json)
+language plpgsql
+%sas $capture$
+#variable_conflict use_column
+`
+	var b, cases, settings strings.Builder
+	for _, class := range slices.Sorted(maps.Keys(byClass)) {
+		name := fmt.Sprintf("catalog_%d", class)
+		fmt.Fprintf(&b, head+"begin\n%send\n$capture$;\n\n", name+"(oids oid[])", "", byClass[class])
+		fmt.Fprintf(&cases, "\t\t\twhen %d then return query select * from bridge.%s(v_oids);\n", class, name)
+	}
 	for _, s := range pinned {
-		fmt.Fprintf(&b, "set %s = %s\n", s.name, s.value)
+		fmt.Fprintf(&settings, "set %s = %s\n", s.name, s.value)
 	}
 	// A plan for any OIDs is as good as one for these, and is made once for a session.
-	b.WriteString(`set plan_cache_mode = force_generic_plan
-as $capture$
-#variable_conflict use_column
-declare
+	settings.WriteString("set plan_cache_mode = force_generic_plan\n")
+	fmt.Fprintf(&b, head+`declare
 	v_class oid;
 	v_oids oid[];
 begin
@@ -231,15 +242,11 @@ begin
 		order by given.class
 	loop
 		case v_class
-`)
-	for _, class := range slices.Sorted(maps.Keys(byClass)) {
-		fmt.Fprintf(&b, "when %d then\n%s", class, byClass[class])
-	}
-	b.WriteString(`		else null;
+%s			else null;
 		end case;
 	end loop;
 end
-$capture$`)
+$capture$`, "catalog(classes oid[], oids oid[])", &settings, &cases)
 	return b.String()
 }
 

@@ -31,7 +31,7 @@ func TestCaptureFunctionGivesTheSameEntries(t *testing.T) {
 			run(t, conn, zoo(t, major))
 			run(t, conn, `create foreign data wrapper w; create server s foreign data wrapper w; create foreign table ft (a integer) server s`)
 			want := catalog(t, url)
-			run(t, conn, "create schema bridge;"+schema.CaptureFunction())
+			run(t, conn, "create schema bridge;"+schema.CaptureFunctions())
 			run(t, conn, "create temporary table pg_class (oid text); create domain pg_temp.text as pg_catalog.text check (false); set search_path = pg_temp, app")
 			classes, oids := []uint32{1259, 4711, 2618}, []uint32{1, 2, 3}
 			for a := range want {

@@ -13,7 +13,7 @@
 // # Images
 //
 // A model is made of a Catalog: an image of the system catalogs in entries, one for each object, whose texts the server
-// writes. ReadCatalog reads all of them; bridge.catalog, which CaptureFunction defines, gives those of some objects with the
+// writes. ReadCatalog reads all of them; bridge.catalog, which CaptureFunctions defines, gives those of some objects with the
 // same queries, so that an event trigger can tell of a change in its transaction. FromCatalog needs no database.
 //
 // # Creating a schema

@@ -26,7 +26,9 @@ create table if not exists bridge.uncaptured (
 -- A child or partition is among them only if this transaction, or one that began later, wrote its
 -- row or its columns': its entry names its parent by OID.
 --
--- It says "count(*) > 0" for "exists" where that may become a hash of the whole catalog.
+-- It goes step by step, because a recursive query is planned for so many rows that to make and clear its
+-- hash tables takes most of the time. It says "count(*) > 0" for "exists" where that may become a
+-- hash of the whole catalog.
 create or replace function bridge.touched(
   classes oid[], oids oid[], dependents boolean default true, also_classes oid[] default '{}', also_oids oid[] default '{}'
 ) returns table (class oid, oid oid, own boolean)
@@ -38,81 +40,88 @@ as $$
 #variable_conflict use_column
 declare
   v_age integer := age(pg_current_xact_id()::xid);
+  v_classes oid[] := classes || also_classes; -- found so far
+  v_oids oid[] := oids || also_oids;
+  v_own boolean[] := array_fill(true, array[cardinality(classes)]) || array_fill(false, array[cardinality(also_classes)]);
+  v_down boolean[] := array_fill(dependents, array[cardinality(v_classes)]); -- or are only what holds a part
+  v_last_classes oid[] := v_classes; -- in the last step
+  v_last_oids oid[] := v_oids;
+  v_last_own boolean[] := v_own;
+  v_last_down boolean[] := v_down;
 begin
+  loop
+    select array_agg(step.class), array_agg(step.oid), array_agg(step.own), array_agg(step.down)
+    into v_last_classes, v_last_oids, v_last_own, v_last_down
+    from (
+      select next.class, next.oid, next.own, next.down
+      from unnest(v_last_classes, v_last_oids, v_last_own, v_last_down) last (class, oid, own, down)
+      cross join lateral (
+        select d.classid as class, d.objid as oid, false as own, true as down
+        from pg_depend d
+        where last.down and d.refclassid = last.class and d.refobjid = last.oid
+          and (d.classid <> 1259 or d.refclassid <> 1259 or d.deptype = 'i'
+            or (select count(*) from pg_inherits i where i.inhrelid = d.objid and i.inhparent = d.refobjid) = 0
+            or (select count(*) from pg_class c where c.oid = d.objid and age(c.xmin) <= v_age) > 0
+            or (select count(*) from pg_attribute a where a.attrelid = d.objid and age(a.xmin) <= v_age) > 0)
+        union all
+        -- An index and its constraint are renamed together; a composite type is altered as a relation.
+        select d.refclassid, d.refobjid, false, true
+        from pg_depend d
+        where last.down and last.class = 1259 and d.classid = 1259 and d.objid = last.oid
+          and (d.refclassid = 2606 or d.refclassid = 1247 and d.deptype = 'i')
+        union all
+        -- Commutators and negators name each other, without depending on it.
+        select 2617, p.oid, false, true
+        from pg_operator o
+        cross join lateral (values (o.oprcom), (o.oprnegate)) p (oid)
+        where last.down and last.class = 2617 and o.oid = last.oid and p.oid >= 16384
+        union all
+        select d.refclassid, d.refobjid, last.own, false
+        from pg_depend d
+        where d.classid = last.class and d.objid = last.oid
+          and case last.class
+            when 2604 then d.refclassid = 1259 and d.deptype in ('a', 'i') -- a default to its table
+            when 2602 then d.refclassid in (2616, 2753)
+            when 2603 then d.refclassid in (2616, 2753)
+            when 2606 then d.deptype = 'i' or d.refclassid = 1247 and d.deptype = 'a' -- a domain's
+            when 1259 then d.refclassid = 1247 and d.deptype = 'i' -- a composite type's
+            when 2620 then d.refclassid = 1259 and d.deptype = 'S' -- a partition's copy of a trigger
+            when 1247 then d.deptype = 'i'
+            when 1255 then d.deptype = 'i'
+            when 2605 then d.deptype = 'i'
+            when 2618 then d.deptype = 'i'
+            else false
+          end
+        offset 0) next
+      except
+      select * from unnest(v_classes, v_oids, v_own, v_down)
+    ) step;
+    exit when v_last_classes is null;
+    v_classes := v_classes || v_last_classes;
+    v_oids := v_oids || v_last_oids;
+    v_own := v_own || v_last_own;
+    v_down := v_down || v_last_down;
+  end loop;
   return query
-  with recursive down (class, oid, own) as (
-    (
-      select given.class, given.oid, true from rows from (pg_catalog.unnest(classes), pg_catalog.unnest(oids)) as given (class, oid)
-      union all
-      select given.class, given.oid, false from rows from (pg_catalog.unnest(also_classes), pg_catalog.unnest(also_oids)) as given (class, oid)
-    )
-    union
-    select next.class, next.oid, false
-    from down
-    cross join lateral (
-      select d.classid as class, d.objid as oid
-      from pg_depend d
-      where d.refclassid = down.class and d.refobjid = down.oid
-        and (d.classid <> 1259 or d.refclassid <> 1259 or d.deptype = 'i'
-          or (select count(*) from pg_inherits i where i.inhrelid = d.objid and i.inhparent = d.refobjid) = 0
-          or (select count(*) from pg_class c where c.oid = d.objid and age(c.xmin) <= v_age) > 0
-          or (select count(*) from pg_attribute a where a.attrelid = d.objid and age(a.xmin) <= v_age) > 0)
-      union all
-      -- An index and its constraint are renamed together; a composite type is altered as a relation.
-      select d.refclassid, d.refobjid
-      from pg_depend d
-      where down.class = 1259 and d.classid = 1259 and d.objid = down.oid
-        and (d.refclassid = 2606 or d.refclassid = 1247 and d.deptype = 'i')
-      union all
-      -- Commutators and negators name each other, without depending on it.
-      select 2617, p.oid
-      from pg_operator o
-      cross join lateral (values (o.oprcom), (o.oprnegate)) p (oid)
-      where down.class = 2617 and o.oid = down.oid and p.oid >= 16384
-      offset 0) next
-    where dependents
-  ), up (class, oid, own) as (
-    select * from down
-    union
-    select d.refclassid, d.refobjid, up.own
-    from up
-    cross join lateral (
-      select d.refclassid, d.refobjid
-      from pg_depend d
-      where d.classid = up.class and d.objid = up.oid
-        and case up.class
-          when 2604 then d.refclassid = 1259 and d.deptype in ('a', 'i') -- a default to its table
-          when 2602 then d.refclassid in (2616, 2753)
-          when 2603 then d.refclassid in (2616, 2753)
-          when 2606 then d.deptype = 'i' or d.refclassid = 1247 and d.deptype = 'a' -- a domain's
-          when 1259 then d.refclassid = 1247 and d.deptype = 'i' -- a composite type's
-          when 2620 then d.refclassid = 1259 and d.deptype = 'S' -- a partition's copy of a trigger
-          when 1247 then d.deptype = 'i'
-          when 1255 then d.deptype = 'i'
-          when 2605 then d.deptype = 'i'
-          when 2618 then d.deptype = 'i'
-          else false
-        end
-      offset 0) d
-  )
-  select up.class, up.oid, bool_or(up.own)
-  from up
-  where case up.class
+  select found.class, found.oid, bool_or(found.own)
+  from unnest(v_classes, v_oids, v_own) found (class, oid, own)
+  where case found.class
       when 1259 then (
         select count(*)
         from pg_class c
-        where c.oid = up.oid and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
+        where c.oid = found.oid and c.relkind in ('r', 'p', 'v', 'm', 'f', 'S', 'i', 'I')
           and c.relnamespace <> 'pg_toast'::regnamespace) > 0
-      when 2606 then (select count(*) from pg_constraint c where c.oid = up.oid and c.conrelid <> 0) > 0
-      when 2620 then (select count(*) from pg_trigger t where t.oid = up.oid and not t.tgisinternal and t.tgparentid = 0) > 0
-      else up.class = any (bridge.captured_classes())
+      when 2606 then (select count(*) from pg_constraint c where c.oid = found.oid and c.conrelid <> 0) > 0
+      when 2620 then (select count(*) from pg_trigger t where t.oid = found.oid and not t.tgisinternal and t.tgparentid = 0) > 0
+      else found.class = any (bridge.captured_classes())
     end
     and (
       select count(*)
       from pg_depend d
-      where d.classid = up.class and d.objid = up.oid
-        and (d.deptype = 'e' or d.deptype = 'i' and up.class in (1247, 1255, 2605, 2618))) = 0
-  group by up.class, up.oid;
+      where d.classid = found.class and d.objid = found.oid
+        and (d.deptype = 'e' or d.deptype = 'i' and found.class in (1247, 1255, 2605, 2618))) = 0
+  group by found.class, found.oid
+  order by found.class, found.oid;
 end
 $$;
 
@@ -192,15 +201,17 @@ end
 $$;
 
 create or replace function bridge.schema_message(sets text[], drops text[], reset boolean, seen pg_lsn, more boolean) returns text
-language sql
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-  select '{' || concat_ws(',',
+begin
+  return '{' || concat_ws(',',
     case when reset then '"reset":true' end,
     '"seen":"' || seen || '"',
     case when more then '"more":true' end,
     case when sets <> '{}' then '"set":[' || array_to_string(sets, ',') || ']' end,
-    case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}'
+    case when drops <> '{}' then '"drop":[' || array_to_string(drops, ',') || ']' end) || '}';
+end
 $$;
 
 -- Says that this transaction captures, and whether another one does that has not ended. Of two that
@@ -295,10 +306,12 @@ $$;
 -- Where in the write-ahead log the transaction is before it looks at the catalogs. It has its own place
 -- there from here on, so that nobody forgets what was changed before.
 create or replace function bridge.begin_capture() returns pg_lsn
-language sql volatile
+language plpgsql
 set search_path = pg_catalog, pg_temp
 as $$
-  select pg_logical_emit_message(true, 'bridge.pad', '')
+begin
+  return pg_logical_emit_message(true, 'bridge.pad', '');
+end
 $$;
 
 -- Captures objects and what changes with them, and forgets those that were dropped; also what the

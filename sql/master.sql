@@ -81,13 +81,19 @@ return case
     and table_name like bridge.like_pattern(pg_catalog.substr(pattern, pg_catalog.strpos(pattern, '.') + 1)) escape '!'
   end;
 
+-- Not in SQL, which would be planned anew by each command.
 create or replace function bridge.matches(schema_name text, table_name text, include text[], exclude text[]) returns boolean
-language sql immutable
-return schema_name not in ('bridge', 'information_schema')
-  and pg_catalog.left(schema_name, 3) <> 'pg_'
-  and not exists (select from pg_catalog.unnest(exclude) p where bridge.pattern_matches(p, schema_name, table_name))
-  and (pg_catalog.cardinality(include) = 0
-    or exists (select from pg_catalog.unnest(include) p where bridge.pattern_matches(p, schema_name, table_name)));
+language plpgsql immutable
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return schema_name not in ('bridge', 'information_schema')
+    and left(schema_name, 3) <> 'pg_'
+    and not exists (select from unnest(exclude) p where bridge.pattern_matches(p, schema_name, table_name))
+    and (cardinality(include) = 0
+      or exists (select from unnest(include) p where bridge.pattern_matches(p, schema_name, table_name)));
+end
+$$;
 
 create or replace function bridge.matches(schema_name text, table_name text) returns boolean
 language sql stable
@@ -116,11 +122,12 @@ where i.indisunique and i.indimmediate and i.indisvalid and i.indislive
 -- "count(*) > 0": an exists may become a hash of the whole catalog, a count looks into the index.
 create or replace view bridge.table_state as
 select t.*,
-  case t.identity
-    when 'f' then t.full_works
-    when 'd' then (select pg_catalog.count(*) from bridge.identifying_index i where i.relid = t.relid and i.is_primary) > 0
-    when 'i' then (select pg_catalog.count(*) from bridge.identifying_index i where i.relid = t.relid and i.is_identity) > 0
-    else false
+  case
+    when t.identity = 'f' then t.full_works
+    else (
+      select pg_catalog.count(*)
+      from bridge.identifying_index i
+      where i.relid = t.relid and (t.identity = 'd' and i.is_primary or t.identity = 'i' and i.is_identity)) > 0
   end as has_identity
 from (
   select c.oid as relid, n.nspname as schema_name, c.relname as table_name, c.relreplident as identity,
@@ -320,7 +327,7 @@ begin
 
   if (select c.relreplident = 'i' from pg_class c where c.oid = table_id) then
     insert into bridge.index_identity (relid) values (table_id) on conflict do nothing;
-  else
+  elsif v_table.identity_noted then
     delete from bridge.index_identity r where r.relid = table_id;
   end if;
 
@@ -414,6 +421,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
+set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 declare
   v_tables oid[];
@@ -462,6 +471,8 @@ language plpgsql
 security definer
 set search_path = pg_catalog, pg_temp
 set lock_timeout = '100ms'
+set plan_cache_mode = force_generic_plan
+set jit = off
 as $$
 declare
   v_dropped oid[];
@@ -499,7 +510,7 @@ begin
   if v_index then
     perform bridge.attend(r.relid, false)
     from bridge.index_identity r
-    where exists (select from bridge.table_state t where t.relid = r.relid and t.published and not t.has_identity);
+    where (select count(*) from bridge.table_state t where t.relid = r.relid and t.published and not t.has_identity) > 0;
   end if;
 exception when others then
   raise warning 'bridge: the replicated tables could not be checked after this command: %', sqlerrm;
