@@ -37,6 +37,12 @@ create table refs (b text references u (c))
 alter table u alter c type varchar(10)
 alter table u alter c type text
 drop table refs
+create table "Fam ""ily" (a int unique, b text)
+create table child (c int, unique (a)) inherits ("Fam ""ily")
+alter table if exists "Fam ""ily" alter a type bigint
+do $$ begin alter table "Fam ""ily" alter a type int; end $$
+alter table child add d int; alter table "Fam ""ily" alter a type bigint
+drop table "Fam ""ily" cascade
 alter table u add column d timestamptz default now(), drop column g
 alter table u rename column c to cc
 alter table u rename to uu
@@ -254,6 +260,11 @@ alter schema bb owner to privileged
 alter default privileges in schema a grant select on tables to privileged
 create table a.with_defaults (id int)
 do $$ begin grant select on owned to public; grant select (b) on a.u to privileged; grant usage on schema a to privileged; end $$
+do $$ begin execute concat('grant insert on own', 'ed to public'); end $$
+create table "Odd name" (a int); grant select on "Odd name" to privileged; grant insert (a) on "Odd name" to privileged
+grant insert on "Odd name", OWNED to privileged; grant select (a) on "Odd name" to public
+{ grant select on PART, "Odd name" to public; revoke select (a) on "Odd name" from public; revoke insert (a) on "Odd name" from privileged; }
+drop table "Odd name"
 { grant select on part to public; savepoint z; grant insert (k) on part to privileged; rollback to z; grant update (k) on part to privileged; savepoint z2; grant delete on gone to privileged; grant delete on owned to public; release z2; grant insert (b) on owned to public; }
 { grant select on gone to privileged; create table later (id int); grant select on later to public; grant insert (id) on later to privileged; revoke insert (id) on later from privileged; }
 create policy po on a.u to privileged using (true)

@@ -462,16 +462,53 @@ $$;
 
 -- What an ALTER makes anew, or drops without an event: indexes, constraints and statistics of a
 -- column whose type changes, the sequence of a column that was an identity. Called before it.
-create or replace function bridge.remember_parts() returns void
+--
+-- If the statement is one ALTER TABLE and no more, these are parts of a table of that name, in whatever
+-- schema, and of what inherits from it; else, or if there is no such table, they can be any.
+create or replace function bridge.remember_parts(statement text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
 as $$
+declare
+  v_name text[] := parse_ident((regexp_match(statement,
+    '^\s*alter\s+table\s+(?:if\s+exists\s+)?(?:only\s+)?'
+    || '((?:"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*)(?:\.(?:"(?:[^"]|"")+"|[[:alpha:]_][[:alnum:]_$]*))?)'
+    || '\s[^;]*;?\s*$', 'i'))[1]);
+  v_tables oid[];
+  v_relations oid[];
+  v_constraints oid[];
+  v_statistics oid[];
 begin
-  perform
-    set_config('bridge.parts_1259',
-      (select array_agg(c.oid)::text from pg_class c where c.relkind in ('i', 'I', 'S') and c.oid >= 16384), true),
-    set_config('bridge.parts_2606', (select array_agg(c.oid)::text from pg_constraint c where c.conrelid >= 16384), true),
-    set_config('bridge.parts_3381', (select array_agg(s.oid)::text from pg_statistic_ext s), true);
+  v_tables := array(
+    with recursive family (oid) as (
+      select c.oid
+      from pg_class c
+      join pg_namespace n on n.oid = c.relnamespace
+      where c.relname = v_name[cardinality(v_name)]::name and (cardinality(v_name) = 1 or n.nspname = v_name[1]::name)
+      union
+      select i.inhrelid from family f join pg_inherits i on i.inhparent = f.oid
+    )
+    select f.oid from family f);
+  if v_tables = '{}' then
+    v_relations := array(select c.oid from pg_class c where c.relkind in ('i', 'I', 'S') and c.oid >= 16384);
+    v_constraints := array(select c.oid from pg_constraint c where c.conrelid >= 16384);
+    v_statistics := array(select s.oid from pg_statistic_ext s);
+  else
+    v_relations := array(
+      select i.indexrelid from pg_index i where i.indrelid = any (v_tables)
+      union
+      select d.objid from pg_depend d where d.refclassid = 1259 and d.refobjid = any (v_tables) and d.classid = 1259 and d.deptype in ('a', 'i'));
+    -- Foreign keys of other tables depend on this one.
+    v_constraints := array(
+      select c.oid from pg_constraint c where c.conrelid = any (v_tables)
+      union
+      select d.objid from pg_depend d where d.refclassid = 1259 and d.refobjid = any (v_tables) and d.classid = 2606);
+    v_statistics := array(select s.oid from pg_statistic_ext s where s.stxrelid = any (v_tables));
+  end if;
+  perform set_config('bridge.parts_1259', v_relations::text, true),
+    set_config('bridge.parts_2606', v_constraints::text, true),
+    set_config('bridge.parts_3381', v_statistics::text, true);
 end
 $$;
 
@@ -484,19 +521,16 @@ as $$
 begin
   return query
   select 1259::oid, p.oid
-  from (
-    select unnest(nullif(current_setting('bridge.parts_1259', true), '')::oid[]) as oid
-    except select c.oid from pg_class c) p
+  from unnest(nullif(current_setting('bridge.parts_1259', true), '')::oid[]) p (oid)
+  where not exists (select from pg_class c where c.oid = p.oid)
   union all
   select 2606, p.oid
-  from (
-    select unnest(nullif(current_setting('bridge.parts_2606', true), '')::oid[]) as oid
-    except select c.oid from pg_constraint c) p
+  from unnest(nullif(current_setting('bridge.parts_2606', true), '')::oid[]) p (oid)
+  where not exists (select from pg_constraint c where c.oid = p.oid)
   union all
   select 3381, p.oid
-  from (
-    select unnest(nullif(current_setting('bridge.parts_3381', true), '')::oid[]) as oid
-    except select s.oid from pg_statistic_ext s) p;
+  from unnest(nullif(current_setting('bridge.parts_3381', true), '')::oid[]) p (oid)
+  where not exists (select from pg_statistic_ext s where s.oid = p.oid);
   perform set_config('bridge.parts_1259', '', true), set_config('bridge.parts_2606', '', true), set_config('bridge.parts_3381', '', true);
 end
 $$;
@@ -505,8 +539,10 @@ $$;
 -- what kind of objects it is, but not which: they are found by what this transaction wrote into the
 -- catalogs, behind what was found there the last time. Their dependents are not concerned.
 --
--- A grant on columns writes nothing but pg_attribute, which is large. The statistics of the session know
--- whether it was written at all.
+-- Those catalogs are large that relations and columns are in. So it is tried with the relations that the
+-- statement's words name: if they had no row of this transaction before it, and have as many now as the
+-- session's statistics have counted since, they are all. The statistics also know whether pg_attribute
+-- was written at all.
 create or replace function bridge.capture_privileges(tag text) returns void
 language plpgsql
 set search_path = pg_catalog, pg_temp
@@ -514,8 +550,6 @@ set plan_cache_mode = force_generic_plan
 set jit = off
 as $$
 declare
-  v_top bigint := pg_current_xact_id()::text::bigint;
-  v_next bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
   v_age integer := age(pg_current_xact_id()::xid);
   v_youngest integer := v_age - 10000000; -- subtransactions are younger than their top; what is frozen can look so
   v_seen bigint := coalesce(nullif(current_setting('bridge.seen_command', true), '')::bigint, -1);
@@ -523,6 +557,8 @@ declare
   v_columns boolean := current_setting('track_counts') = 'off'
     or v_updated <> coalesce(nullif(current_setting('bridge.seen_columns', true), '')::bigint, 0);
   v_kinds text[];
+  v_before bigint := nullif(current_setting('bridge.rows_written', true), '')::bigint;
+  v_named oid[]; -- the relations, if they are known
   v_classes oid[];
   v_oids oid[];
   v_command bigint;
@@ -535,46 +571,134 @@ begin
     else
       select array_agg(distinct d.object_type) into v_kinds from pg_event_trigger_ddl_commands() d;
   end case;
+  if v_kinds <@ '{TABLE,SEQUENCE}' and v_before is not null then
+    v_named := bridge.named_relations();
+    if bridge.own_rows(v_named) <> bridge.rows_written() - v_before then
+      v_named := null;
+    end if;
+  end if;
+  perform set_config('bridge.rows_written', '', true);
   select array_agg(own.class), array_agg(own.oid), max(own.command) into v_classes, v_oids, v_command
   from (
-    select 1259::oid as class, c.oid, age(c.xmin) as age, c.cmin::text::bigint as command
+    select 1259::oid as class, c.oid, c.xmin, c.cmin::text::bigint as command
     from pg_class c
-    where v_kinds && '{TABLE,SEQUENCE}' and c.relacl is not null and age(c.xmin) between v_youngest and v_age
+    where c.oid = any (v_named) and c.relacl is not null and age(c.xmin) <= v_age and age(c.xmin) >= v_youngest
     union all
-    select 1259, a.attrelid, age(a.xmin), a.cmin::text::bigint
+    select 1259, a.attrelid, a.xmin, a.cmin::text::bigint
     from pg_attribute a
-    where v_kinds && '{TABLE}' and v_columns and age(a.xmin) between v_youngest and v_age
+    where a.attrelid = any (v_named) and v_columns and age(a.xmin) <= v_age and age(a.xmin) >= v_youngest
     union all
-    select 1255, p.oid, age(p.xmin), p.cmin::text::bigint
+    select 1259, c.oid, c.xmin, c.cmin::text::bigint
+    from pg_class c
+    where v_named is null and v_kinds && '{TABLE,SEQUENCE}' and c.relacl is not null and age(c.xmin) <= v_age and age(c.xmin) >= v_youngest
+    union all
+    select 1259, a.attrelid, a.xmin, a.cmin::text::bigint
+    from pg_attribute a
+    where v_named is null and v_kinds && '{TABLE}' and v_columns and age(a.xmin) <= v_age and age(a.xmin) >= v_youngest
+    union all
+    select 1255, p.oid, p.xmin, p.cmin::text::bigint
     from pg_proc p
-    where v_kinds && '{FUNCTION,PROCEDURE,ROUTINE}' and p.proacl is not null and age(p.xmin) between v_youngest and v_age
+    where v_kinds && '{FUNCTION,PROCEDURE,ROUTINE}' and p.proacl is not null and age(p.xmin) <= v_age and age(p.xmin) >= v_youngest
     union all
-    select 1247, t.oid, age(t.xmin), t.cmin::text::bigint
+    select 1247, t.oid, t.xmin, t.cmin::text::bigint
     from pg_type t
-    where v_kinds && '{TYPE,DOMAIN}' and t.typacl is not null and age(t.xmin) between v_youngest and v_age
+    where v_kinds && '{TYPE,DOMAIN}' and t.typacl is not null and age(t.xmin) <= v_age and age(t.xmin) >= v_youngest
     union all
-    select 2615, n.oid, age(n.xmin), n.cmin::text::bigint
+    select 2615, n.oid, n.xmin, n.cmin::text::bigint
     from pg_namespace n
-    where v_kinds && '{SCHEMA}' and n.nspacl is not null and age(n.xmin) between v_youngest and v_age
+    where v_kinds && '{SCHEMA}' and n.nspacl is not null and age(n.xmin) <= v_age and age(n.xmin) >= v_youngest
     union all
-    select 826, d.oid, age(d.xmin), d.cmin::text::bigint
+    select 826, d.oid, d.xmin, d.cmin::text::bigint
     from pg_default_acl d
-    where v_kinds && '{DEFAULT}' and age(d.xmin) between v_youngest and v_age
+    where v_kinds && '{DEFAULT}' and age(d.xmin) <= v_age and age(d.xmin) >= v_youngest
     union all
-    select 3256, p.oid, age(p.xmin), p.cmin::text::bigint
+    select 3256, p.oid, p.xmin, p.cmin::text::bigint
     from pg_policy p
-    where v_kinds && '{POLICY}' and age(p.xmin) between v_youngest and v_age
+    where v_kinds && '{POLICY}' and age(p.xmin) <= v_age and age(p.xmin) >= v_youngest
     offset 0
   ) own
-  where own.command > v_seen
-    -- Others that began later have ended when we see what they wrote.
-    and case
-      when v_top + v_age - own.age < v_next then pg_xact_status((v_top + v_age - own.age)::text::xid8) = 'in progress'
-      else true
-    end;
+  where own.command > v_seen and bridge.is_own(own.xmin);
   perform set_config('bridge.seen_command', greatest(v_seen, v_command)::text, true),
     set_config('bridge.seen_columns', v_updated::text, true);
   perform bridge.capture(coalesce(v_classes, '{}'), coalesce(v_oids, '{}'), dependents => false);
+end
+$$;
+
+-- Whether a row that is seen and has this xmin, which is not older than the current transaction, was
+-- written by it.
+create or replace function bridge.is_own(xmin xid) returns boolean
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_full bigint := pg_current_xact_id()::text::bigint + age(pg_current_xact_id()::xid) - age(xmin);
+begin
+  -- Others that began later have ended when we see what they wrote.
+  return v_full >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint or pg_xact_status(v_full::text::xid8) = 'in progress';
+end
+$$;
+
+-- The relations that a word of the statement names, perhaps; null where that is not easily known.
+create or replace function bridge.named_relations() returns oid[]
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_statement text := current_query();
+begin
+  if octet_length(v_statement) > 10000 then
+    return null;
+  end if;
+  return array(
+    select c.oid
+    from pg_class c
+    where c.relname = any (regexp_split_to_array(v_statement || ' ' || lower(v_statement), '[^[:alnum:]_$]+')::name[]));
+end
+$$;
+
+-- How many rows of theirs in pg_class and pg_attribute this transaction has written.
+create or replace function bridge.own_rows(relations oid[]) returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_age integer := age(pg_current_xact_id()::xid);
+  v_youngest integer := v_age - 10000000;
+begin
+  return (
+    select count(*)
+    from (
+      select c.xmin from pg_class c where c.oid = any (relations) and age(c.xmin) <= v_age and age(c.xmin) >= v_youngest
+      union all
+      select a.xmin from pg_attribute a where a.attrelid = any (relations) and age(a.xmin) <= v_age and age(a.xmin) >= v_youngest
+      offset 0
+    ) own
+    where bridge.is_own(own.xmin));
+end
+$$;
+
+-- How many rows were written into these catalogs, by this transaction and some before it.
+create or replace function bridge.rows_written() returns bigint
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return pg_stat_get_xact_tuples_inserted('pg_class'::regclass) + pg_stat_get_xact_tuples_updated('pg_class'::regclass)
+    + pg_stat_get_xact_tuples_inserted('pg_attribute'::regclass) + pg_stat_get_xact_tuples_updated('pg_attribute'::regclass);
+end
+$$;
+
+-- What bridge.capture_privileges wants to know of the time before the command.
+create or replace function bridge.before_privileges() returns void
+language plpgsql
+set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_setting('track_counts') = 'on' and bridge.own_rows(bridge.named_relations()) = 0 then
+    perform set_config('bridge.rows_written', bridge.rows_written()::text, true);
+  end if;
 end
 $$;
 

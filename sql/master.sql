@@ -551,7 +551,7 @@ begin
 end
 $$;
 
--- Before ALTER TABLE and ALTER TYPE. Runs under the caller's search_path, which it has to know; that is why
+-- Before ALTER TABLE, ALTER TYPE, GRANT and REVOKE. Runs under the caller's search_path, which it has to know; that is why
 -- every name, type and operator here is qualified.
 create or replace function bridge.on_alter() returns event_trigger
 language plpgsql
@@ -559,17 +559,23 @@ security definer
 as $$
 declare
   v_context pg_catalog.text;
+  v_nested pg_catalog.bool;
 begin
   if pg_catalog.current_setting('bridge.guard', true) operator(pg_catalog.=) 'on' then
     return;
   end if;
+  if tg_tag operator(pg_catalog.=) any (array['GRANT', 'REVOKE']) then
+    perform bridge.before_privileges();
+    return;
+  end if;
   get diagnostics v_context = pg_context;
+  v_nested := pg_catalog.strpos(v_context, e'\n') operator(pg_catalog.>) 0; -- not the client's own statement
   v_context := pg_catalog.concat(pg_catalog.current_query(), ';', v_context);
   if pg_catalog.strpos(pg_catalog.lower(v_context), 'unlogged') operator(pg_catalog.>) 0 then
     perform bridge.before_alter(v_context, pg_catalog.current_schemas(true));
   end if;
   if pg_catalog.regexp_match(v_context, 'type|expression|identity', 'i') is not null then
-    perform bridge.remember_parts();
+    perform bridge.remember_parts(case when not v_nested then pg_catalog.current_query() end);
   end if;
 exception when others then
   raise warning 'bridge: this command could not be looked at before it ran: %', sqlerrm;
@@ -625,7 +631,7 @@ begin
   create event trigger bridge_drop on sql_drop
     execute function bridge.on_drop();
   create event trigger bridge_alter on ddl_command_start
-    when tag in ('ALTER TABLE', 'ALTER TYPE')
+    when tag in ('ALTER TABLE', 'ALTER TYPE', 'GRANT', 'REVOKE')
     execute function bridge.on_alter();
   create event trigger bridge_rewrite on table_rewrite
     execute function bridge.on_rewrite();
