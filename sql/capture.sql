@@ -460,6 +460,8 @@ begin
 end
 $$;
 
+drop function if exists bridge.remember_parts(); -- of an earlier version
+
 -- What an ALTER makes anew, or drops without an event: indexes, constraints and statistics of a
 -- column whose type changes, the sequence of a column that was an identity. Called before it.
 --
