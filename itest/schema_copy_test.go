@@ -17,6 +17,11 @@ import (
 
 // tinyApplier is the applier of replica r1 with chunks of a few rows.
 func tinyApplier(c *config.Config, log *slog.Logger) (*sink.Applier, error) {
+	return applierWith(c, log, postgres.Options{ChunkBytes: 4 << 10, ChunkRows: 20})
+}
+
+// applierWith is the applier of replica r1 with options of its own.
+func applierWith(c *config.Config, log *slog.Logger, o postgres.Options) (*sink.Applier, error) {
 	master, err := pgx.ParseConfig(string(c.Master.URL))
 	if err != nil {
 		return nil, err
@@ -26,12 +31,10 @@ func tinyApplier(c *config.Config, log *slog.Logger) (*sink.Applier, error) {
 		return nil, err
 	}
 	master.RuntimeParams["search_path"], replica.RuntimeParams["search_path"] = "", ""
+	o.Name, o.Config, o.Master, o.Publication, o.Log = "r1", replica, master, c.Master.Publication, log
 	return &sink.Applier{
 		Name: "r1", Kind: "postgres", Log: log,
-		Target: postgres.New(postgres.Options{
-			Name: "r1", Config: replica, Master: master, Publication: c.Master.Publication,
-			Log: log, ChunkBytes: 4 << 10, ChunkRows: 20,
-		}),
+		Target: postgres.New(o),
 		Limits: sink.Limits{Blocks: c.Window.Transactions, Bytes: c.Window.Bytes},
 		Master: func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, master) },
 	}, nil
@@ -39,7 +42,10 @@ func tinyApplier(c *config.Config, log *slog.Logger) (*sink.Applier, error) {
 
 // runTiny runs it.
 func (w *world) runTiny() *running {
-	a, err := tinyApplier(w.config, w.bridge().Log)
+	return w.runApplier(tinyApplier(w.config, w.bridge().Log))
+}
+
+func (w *world) runApplier(a *sink.Applier, err error) *running {
 	if err != nil {
 		w.t.Fatal(err)
 	}

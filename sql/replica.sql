@@ -33,6 +33,17 @@ create table if not exists bridge.copy_step (
   primary key (phase, ordinal)
 );
 
+-- Indexes that are built beside the stream. The schema is that of its model without them.
+create table if not exists bridge.pending_index (
+  relid oid not null primary key,  -- of the index, on the master
+  schema_name text not null,
+  table_name text not null,
+  index_name text not null,
+  statements text[] not null,      -- that make it; the first one creates it
+  failures integer not null default 0,
+  error text not null default ''   -- why the last attempt failed
+);
+
 -- The tables that are or were copied. A finished table has no row.
 create table if not exists bridge.copy_table (
   schema_name text not null,

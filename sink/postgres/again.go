@@ -188,11 +188,18 @@ func (t *Target) Maintain(ctx context.Context, models sink.Models) error {
 	if err := t.findDrift(ctx); err != nil {
 		return err
 	}
-	var wanted bool
-	if err := t.conn.QueryRow(ctx, `select exists (select from bridge.copy_table where state = 'wanted')`).Scan(&wanted); err != nil {
+	var wanted, pending bool
+	if err := t.conn.QueryRow(ctx, `
+		select exists (select from bridge.copy_table where state = 'wanted'), exists (select from bridge.pending_index)`).Scan(&wanted, &pending); err != nil {
 		return t.wrap("look for tables to copy again", err)
 	}
+	if pending {
+		t.buildIndexes(ctx)
+	}
 	if wanted {
+		if err := t.endBuilds(ctx); err != nil {
+			return err
+		}
 		if _, err := t.conn.Exec(ctx, `
 			update bridge.position set state = 'catching_up', consistent_lsn = $1::text::pg_lsn
 			where consistent_lsn is distinct from $1::text::pg_lsn`, never.String()); err != nil {

@@ -30,7 +30,9 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 	}
 	defer t.giveTurn()
 	t.models = models
-	return t.window(ctx, w, inOrder)
+	err := t.window(ctx, w, inOrder)
+	t.giveWay(err)
+	return err
 }
 
 func (t *Target) window(ctx context.Context, w *sink.Window, inOrder bool) error {
@@ -433,6 +435,9 @@ func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
 				plain += ", "
 			}
 			plain += "only " + tbl.name
+			if err := r.interrupt(tbl.name); err != nil {
+				return err
+			}
 			continue
 		}
 		r.flight.exec("delete from only "+tbl.name, nil, nil, nil, r.failure(b.Seq, tbl))

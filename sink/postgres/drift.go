@@ -253,6 +253,10 @@ func (t *Target) compare(ctx context.Context, conn *pgx.Conn, at change.Checksum
 // is at. early says that what a new replica gets last is not made yet, incomplete that tables are
 // still copied (see Target.validate).
 func FindDrift(ctx context.Context, conn *pgx.Conn, want *schema.Model, early, incomplete bool) ([]schema.Drift, error) {
+	pending, err := PendingIndexes(ctx, conn) // before the schema: it may be there any moment
+	if err != nil {
+		return nil, err
+	}
 	there, err := schema.Read(ctx, conn, schema.Options{})
 	if err != nil {
 		return nil, err
@@ -260,6 +264,7 @@ func FindDrift(ctx context.Context, conn *pgx.Conn, want *schema.Model, early, i
 	if early {
 		want = reduced(want)
 	}
+	want = WithoutPending(want, pending)
 	return slices.DeleteFunc(schema.FindDrift(want, there), func(d schema.Drift) bool {
 		return incomplete && d.Kind == schema.KindForeignKey && d.What == schema.Differs && strings.TrimSuffix(d.B, " NOT VALID") == d.A
 	}), nil

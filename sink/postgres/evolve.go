@@ -130,15 +130,18 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if err != nil {
 		return err
 	}
-	old, new := before.Model, now.Model
-	if t.reduced {
-		old, new = reduced(old), reduced(new)
+	pending, err := t.pendingIndexes(r.ctx)
+	if err != nil {
+		return err
 	}
-	plan, err := schema.Plan(old, new)
+	plan, indexes, err := t.planEvolve(before.Model, now.Model, pending)
 	if err != nil {
 		return refuse("plan", err.Error())
 	}
-	if err := r.execute(b.Seq, plan, to, refuse); err != nil {
+	if err := r.settle(plan, indexes, pending); err != nil {
+		return err
+	}
+	if err := r.execute(b.Seq, plan, indexes, to, refuse); err != nil {
 		return err
 	}
 	// What was prepared and looked up is of another schema now.
@@ -149,8 +152,21 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	return r.follow(before, now)
 }
 
+// planEvolve returns the statements that lead from one model to the other, and those of its indexes that can be built
+// beside the stream. Those that are pending are not there: the plan makes what has become of them.
+func (t *Target) planEvolve(old, new *schema.Model, pending []PendingIndex) (schema.Steps, map[*schema.Object]*later, error) {
+	if t.reduced {
+		old, new = reduced(old), reduced(new)
+	}
+	plan, err := schema.Plan(WithoutPending(old, pending), new)
+	if err != nil {
+		return plan, nil, err
+	}
+	return plan, laterOf(plan, new), nil
+}
+
 // execute carries out a plan.
-func (r *run) execute(seq int64, plan schema.Steps, to *change.Model, refuse func(object, reason string) error) error {
+func (r *run) execute(seq int64, plan schema.Steps, indexes map[*schema.Object]*later, to *change.Model, refuse func(object, reason string) error) error {
 	t := r.t
 	statements := plan.Then
 	switch done, tried := t.done[to.Checksum()]; {
@@ -170,6 +186,13 @@ func (r *run) execute(seq int64, plan schema.Steps, to *change.Model, refuse fun
 	}
 	for _, s := range statements {
 		sql := s.SQL
+		if l := indexes[s.Object]; l != nil {
+			if waits, err := r.waits(l); err != nil {
+				return err
+			} else if waits {
+				continue
+			}
+		}
 		if s.Object.Kind == schema.KindRefresh && r.incomplete() {
 			if err := r.refreshLater(s.Object); err != nil {
 				return err
@@ -304,11 +327,11 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	if err != nil {
 		return &unfit{err}
 	}
-	old, new := before.Model, now.Model
-	if t.reduced {
-		old, new = reduced(old), reduced(new)
+	pending, err := t.pendingIndexes(ctx)
+	if err != nil {
+		return err
 	}
-	plan, err := schema.Plan(old, new)
+	plan, indexes, err := t.planEvolve(before.Model, now.Model, pending)
 	if err != nil {
 		return &unfit{err}
 	}
@@ -317,7 +340,10 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 		return t.wrap("begin", err)
 	}
 	refuse := func(object, reason string) error { return &unfit{fmt.Errorf("%s: %s", object, reason)} }
-	if err := r.execute(seq, plan, to, refuse); err != nil {
+	if err := r.settle(plan, indexes, pending); err != nil {
+		return r.abandon(err)
+	}
+	if err := r.execute(seq, plan, indexes, to, refuse); err != nil {
 		return r.abandon(err)
 	}
 	if err := r.follow(before, now); err != nil {
@@ -516,6 +542,9 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 func (r *run) want(tbl *schema.Table, settle bool) error {
 	name := schema.Quote(tbl.Schema, tbl.Name)
 	r.t.drop(tbl.OID)
+	if err := r.t.endBuilds(r.ctx); err != nil { // none goes on while tables are copied
+		return err
+	}
 	now, err := r.schema()
 	if err != nil {
 		return err

@@ -33,6 +33,7 @@ type Options struct {
 	Workers     int                             // connections that copy at a time
 	ChunkBytes  int64                           // about how much of a table is copied under one snapshot; 0: 32 MiB
 	ChunkRows   int64                           // but no fewer rows than this; 0: 10,000
+	IndexBytes  int64                           // an index of a table that is larger is built beside the stream; 0: 64 MiB
 	Progress    func(Progress)                  // told how a copy goes; may be nil
 	Log         *slog.Logger
 }
@@ -68,12 +69,15 @@ type Target struct {
 	jobs     map[uint32]*job
 	seen     int64 // new snapshots of the master see the blocks up to here
 	failed   error // of a worker
+	blocked  bool  // a window waits for locks of others: no index is built, whose locks may be among them; stays when the target is closed
 
 	mu         sync.Mutex // guards what follows
 	side       *pgx.Conn  // for Durable and Trim
 	position   change.Position
 	durability commitlog.Durability
 	background *background // copies tables again
+	builder    *background // builds indexes
+	building   string      // the table whose index it builds
 }
 
 type tableName struct{ schema, name string }
@@ -90,6 +94,9 @@ func New(o Options) *Target {
 	}
 	if o.ChunkRows == 0 {
 		o.ChunkRows = 10_000
+	}
+	if o.IndexBytes == 0 {
+		o.IndexBytes = 64 << 20
 	}
 	t := &Target{o: o}
 	t.turned = sync.NewCond(&t.turn)
@@ -178,6 +185,9 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	if err := t.install(ctx); err != nil {
 		return state, err
 	}
+	if err := t.endBuilds(ctx); err != nil { // of a process that was killed
+		return state, err
+	}
 	if err := t.conn.QueryRow(ctx, `select current_setting('server_version_num')::int / 10000`).Scan(&t.version); err != nil {
 		return state, t.wrap("ask for the version", err)
 	}
@@ -206,7 +216,7 @@ func (t *Target) take(ctx context.Context) (mine bool, err error) {
 func (t *Target) install(ctx context.Context) error {
 	var there bool
 	if err := t.conn.QueryRow(ctx, `
-		select exists (select from pg_catalog.pg_attribute where attrelid = pg_catalog.to_regclass('bridge.position') and attname = 'looked')`).Scan(&there); err != nil {
+		select pg_catalog.to_regclass('bridge.pending_index') is not null`).Scan(&there); err != nil {
 		return t.wrap("look for schema bridge", err)
 	}
 	if there {
@@ -325,6 +335,7 @@ func (t *Target) sideConn(ctx context.Context) (err error) {
 
 // Close ends the connections. See sink.Target.
 func (t *Target) Close() {
+	t.stopBuilding()
 	t.stopCopying()
 	if t.conn != nil {
 		t.conn.Close(context.Background())
