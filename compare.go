@@ -12,6 +12,7 @@ import (
 	"github.com/pgbridge/pgbridge/check"
 	"github.com/pgbridge/pgbridge/config"
 	"github.com/pgbridge/pgbridge/schema"
+	"github.com/pgbridge/pgbridge/sink/postgres"
 )
 
 // CheckOptions say what is compared, and who hears of it meanwhile.
@@ -261,6 +262,7 @@ func (c *comparing) schemaDiff(ctx context.Context) ([]schema.Difference, error)
 	for look := 1; ; look++ {
 		var differences []schema.Difference
 		var missing []string
+		var pending []postgres.PendingIndex
 		steady := false
 		master, err := schema.Read(ctx, c.master, option)
 		if err == nil && c.catchUp != nil {
@@ -270,11 +272,14 @@ func (c *comparing) schemaDiff(ctx context.Context) ([]schema.Difference, error)
 		}
 		if err == nil {
 			var replica, again *schema.Model
+			if pending, err = postgres.PendingIndexes(ctx, c.replica); err != nil {
+				return nil, fmt.Errorf("replica %s: %w", c.report.Replica, err)
+			}
 			if replica, err = schema.Read(ctx, c.replica, option); err == nil {
 				again, err = schema.Read(ctx, c.master, option)
 			}
 			if err == nil {
-				differences = schema.Diff(again, replica)
+				differences = schema.Diff(postgres.WithoutPending(again, pending), replica)
 				steady = len(schema.Diff(master, again)) == 0 || len(differences) == 0
 				missing = schema.MissingRoles(again, replica)
 			}
@@ -282,6 +287,9 @@ func (c *comparing) schemaDiff(ctx context.Context) ([]schema.Difference, error)
 		if err == nil && steady {
 			for _, object := range master.NotCovered {
 				c.note("not replicated: %s", object)
+			}
+			for _, p := range pending {
+				c.note("is being built on the replica: %s", p)
 			}
 			for _, role := range missing {
 				c.note("role %s is not on the replica: what it owns or may do is not compared", schema.Quote(role))

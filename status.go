@@ -73,6 +73,7 @@ type ReplicaStatus struct {
 	Model     change.Checksum `json:"model"`
 	Lag       Lag             `json:"lag"`
 	Copy      *CopyStatus     `json:"copy,omitempty"` // while it is copied
+	Pending   []string        `json:"pending"`        // indexes that are built beside the stream, and why one was not yet
 	Drift     []string        `json:"drift"`          // what was changed by hand in its schema; the first 20 differences
 	Error     string          `json:"error"`
 }
@@ -137,7 +138,7 @@ func (b *Bridge) Status(ctx context.Context) *Status {
 		p := &seen[i]
 		told, known := master.told[r.Name]
 		out := ReplicaStatus{Name: r.Name, Kind: "postgres", Zone: r.Zone, Reachable: p.err == nil, Position: p.position, Model: p.model, Copy: p.copy,
-			Drift: append([]string{}, p.drift...)}
+			Pending: append([]string{}, p.pending...), Drift: append([]string{}, p.drift...)}
 		if !p.installed && known {
 			out.Position = told.position
 		}
@@ -319,6 +320,7 @@ type replicaProbe struct {
 	model     change.Checksum
 	state     string // of bridge.position
 	problem   string // of bridge.position
+	pending   []string
 	drift     []string
 	applying  bool // a bridge applies to it
 	copy      *CopyStatus
@@ -373,6 +375,18 @@ func (p *replicaProbe) read(ctx context.Context, conn *pgx.Conn) error {
 	p.installed = true
 	copy(p.position.Checksum[:], sum)
 	copy(p.model[:], model)
+	pending, err := postgres.PendingIndexes(ctx, conn)
+	if err != nil {
+		return err
+	}
+	p.pending = nil
+	for _, x := range pending {
+		line := x.String()
+		if x.Error != "" {
+			line += ": " + x.Error
+		}
+		p.pending = append(p.pending, line)
+	}
 	if p.state != StateCopying && p.state != StateCatchingUp {
 		return nil
 	}

@@ -72,6 +72,9 @@ func statusText(s *pgbridge.Status, now time.Time) []byte {
 		if r.Error != "" {
 			fmt.Fprintf(&b, "%s: %s\n", r.Name, oneLine(r.Error))
 		}
+		for _, p := range r.Pending {
+			fmt.Fprintf(&b, "%s: is being built: %s\n", r.Name, oneLine(p))
+		}
 		for _, d := range r.Drift {
 			fmt.Fprintf(&b, "%s: changed by hand: %s\n", r.Name, oneLine(d))
 		}

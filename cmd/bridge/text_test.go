@@ -55,8 +55,9 @@ func someStatus(now time.Time) *pgbridge.Status {
 		},
 		Replicas: []pgbridge.ReplicaStatus{
 			{Name: "eu", Kind: "postgres", Reachable: true, State: "streaming", Position: change.Position{Epoch: 1, Seq: 12340},
-				Lag:   pgbridge.Lag{Blocks: ptr(int64(5)), Bytes: ptr(int64(2048)), Seconds: ptr(0.25)},
-				Drift: []string{"index i of public.t: missing on replica", "comment on table public.t: differs: master a, replica\n\tb"}},
+				Lag:     pgbridge.Lag{Blocks: ptr(int64(5)), Bytes: ptr(int64(2048)), Seconds: ptr(0.25)},
+				Pending: []string{"index j of public.t"},
+				Drift:   []string{"index i of public.t: missing on replica", "comment on table public.t: differs: master a, replica\n\tb"}},
 			{Name: "us", Kind: "postgres", State: "unreachable", Error: "connect to replica us:\n\tno route"},
 			{Name: "new", Kind: "postgres", Reachable: true, State: "copying", Position: change.Position{Epoch: 1, Seq: 12000},
 				Lag:  pgbridge.Lag{Blocks: ptr(int64(345)), Bytes: ptr(int64(9)), Seconds: ptr(61.0)},
@@ -83,6 +84,7 @@ REPLICA  STATE        BLOCK   BEHIND  BYTES    AGE
 eu       streaming    12,340  5       2.0 KiB  250ms
 us       unreachable  -       -       -        -
 new      copying      12,000  345     9 B      1m1s
+eu: is being built: index j of public.t
 eu: changed by hand: index i of public.t: missing on replica
 eu: changed by hand: comment on table public.t: differs: master a, replica b
 us: connect to replica us: no route
@@ -121,7 +123,7 @@ func TestStatusJSONHasTheKeysOfTheContract(t *testing.T) {
 		master.log.blocks master.log.bytes master.log.oldest_seq
 		replica.name replica.kind replica.reachable replica.state replica.position.epoch replica.position.seq
 		replica.position.commit_lsn replica.position.checksum replica.model replica.lag.blocks replica.lag.bytes
-		replica.lag.seconds replica.error replica.drift master.not_replicated master.not_replicated_count router.clients router.reads router.waits router.fallbacks`) {
+		replica.lag.seconds replica.error replica.pending replica.drift master.not_replicated master.not_replicated_count router.clients router.reads router.waits router.fallbacks`) {
 		var at any = s
 		for key := range strings.SplitSeq(path, ".") {
 			object, ok := at.(map[string]any)
