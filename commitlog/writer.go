@@ -355,7 +355,7 @@ func queueBlocks(batch *pgx.Batch, blocks []Block) {
 		model[i], sum[i], parts[i], bytes[i], payload[i] = b.Model[:], b.Checksum[:], b.Parts, b.Bytes, b.Payload
 	}
 	batch.Queue(`
-		insert into bridge.commit_block (seq, epoch, xid, commit_lsn, commit_time, model, checksum, parts, bytes, payload)
+		insert into bridge.commit_block (`+blockColumns+`)
 		select s, e, x, l::pg_catalog.pg_lsn, t, m, c, p, b, y
 		from unnest($1::bigint[], $2::integer[], $3::bigint[], $4::text[], $5::timestamptz[], $6::bytea[], $7::bytea[], $8::integer[], $9::bigint[], $10::bytea[])
 			as u (s, e, x, l, t, m, c, p, b, y)`,

@@ -9,12 +9,9 @@ import (
 	"time"
 )
 
-// What is read through a paced connection is what was written, whether there is a backlog or not, to the last byte before
-// a silence and before the end.
-func TestPacedReadsEverything(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
+// pacedPair connects a paced connection and its other side.
+func pacedPair(t *testing.T) (c *paced, server net.Conn) {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -24,17 +21,24 @@ func TestPacedReadsEverything(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer dialed.Close()
-	server, err := listener.Accept()
-	if err != nil {
+	t.Cleanup(func() { dialed.Close() })
+	if server, err = listener.Accept(); err != nil {
 		t.Fatal(err)
 	}
-	defer server.Close()
-
-	c := newPaced(dialed)
-	if c.raw == nil {
+	t.Cleanup(func() { server.Close() })
+	if c = newPaced(dialed); c.raw == nil {
 		t.Fatal("the socket can not be had")
 	}
+	return c, server
+}
+
+// What is read through a paced connection is what was written, whether there is a backlog or not, to the last byte before
+// a silence and before the end.
+func TestPacedReadsEverything(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	random := rand.New(rand.NewPCG(seed, 0))
+	c, server := pacedPair(t)
 	next := byte(0)
 	for round := range 60 {
 		c.backlog.Store(random.IntN(3) > 0)
@@ -82,16 +86,7 @@ func TestPacedReadsEverything(t *testing.T) {
 
 // A read that waits behind a backlog ends with its deadline, and with the connection.
 func TestPacedReadEnds(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	dialed, err := net.Dial("tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := newPaced(dialed)
+	c, _ := pacedPair(t)
 	c.backlog.Store(true)
 	if err := c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 		t.Fatal(err)
@@ -107,7 +102,7 @@ func TestPacedReadEnds(t *testing.T) {
 		_, err := c.Read(make([]byte, 10))
 		ended <- err
 	}()
-	dialed.Close()
+	c.Close()
 	if err := <-ended; err == nil {
 		t.Error("the end of the connection ended nothing")
 	}

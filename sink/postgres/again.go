@@ -293,11 +293,11 @@ func (t *Target) copyAgain(ctx context.Context) {
 	}()
 }
 
-// stopCopying ends the workers and waits for them.
-func (t *Target) stopCopying() {
+// stop ends what runs beside the stream, if it does, and waits for it.
+func (t *Target) stop(running **background) {
 	t.mu.Lock()
-	b := t.background
-	t.background = nil
+	b := *running
+	*running = nil
 	t.mu.Unlock()
 	if b != nil {
 		b.cancel()

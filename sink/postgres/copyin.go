@@ -16,7 +16,7 @@ import (
 type copyIn struct {
 	tbl  *table
 	seq  int64
-	rows int64
+	rows int
 	buf  []byte      // rows that are gathered
 	data chan []byte // closed at the end
 	cur  []byte      // of Read
@@ -103,13 +103,7 @@ func (r *run) poured() error {
 		c.send()
 	}
 	r.endCopy()
-	switch {
-	case c.err != nil && lost(c.err):
-		return r.t.wrap("copy into "+c.tbl.name, c.err)
-	case c.err != nil:
-		return r.failure(c.seq, c.tbl)(c.err)
-	}
-	return r.counted(&batch{tbl: c.tbl, first: c.seq, last: c.seq}, "inserted", int(c.rows))(c.tag.RowsAffected())
+	return r.copied(&batch{tbl: c.tbl, first: c.seq, last: c.seq}, c.rows, c.tag, c.err)
 }
 
 // cut ends the COPY of a transaction that is to be rolled back. Its error is returned if it failed before.

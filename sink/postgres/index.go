@@ -62,6 +62,11 @@ func PendingIndexes(ctx context.Context, conn *pgx.Conn) ([]PendingIndex, error)
 	if err := conn.QueryRow(ctx, `select pg_catalog.to_regclass('bridge.pending_index') is not null`).Scan(&there); err != nil || !there {
 		return nil, err
 	}
+	return readPending(ctx, conn)
+}
+
+// readPending is PendingIndexes where the table is known to be there.
+func readPending(ctx context.Context, conn *pgx.Conn) ([]PendingIndex, error) {
 	rows, err := conn.Query(ctx, `
 		select relid, schema_name, table_name, index_name, statements, error
 		from bridge.pending_index
@@ -73,7 +78,7 @@ func PendingIndexes(ctx context.Context, conn *pgx.Conn) ([]PendingIndex, error)
 }
 
 func (t *Target) pendingIndexes(ctx context.Context) ([]PendingIndex, error) {
-	list, err := PendingIndexes(ctx, t.conn)
+	list, err := readPending(ctx, t.conn)
 	return list, t.wrap("look for pending indexes", err)
 }
 
@@ -251,18 +256,6 @@ func (t *Target) mayBuild() bool {
 	return !t.blocked && !t.reduced && t.consistent == 0 && len(t.copies) == 0
 }
 
-// stopBuilding ends the builder and waits for it.
-func (t *Target) stopBuilding() {
-	t.mu.Lock()
-	b := t.builder
-	t.builder = nil
-	t.mu.Unlock()
-	if b != nil {
-		b.cancel()
-		<-b.ended
-	}
-}
-
 // A failed build is tried again after a while, which becomes longer.
 const (
 	retryBuild     = time.Second
@@ -338,7 +331,7 @@ func (b *builder) next(ctx context.Context) (*PendingIndex, error) {
 		return nil, err
 	}
 	defer b.t.turn.Unlock()
-	list, err := PendingIndexes(ctx, b.conn)
+	list, err := readPending(ctx, b.conn)
 	if err != nil || len(list) == 0 || !b.t.mayBuild() {
 		return nil, err
 	}

@@ -2,7 +2,9 @@ package postgres
 
 import (
 	"encoding/binary"
+	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/pgbridge/pgbridge/change"
 )
@@ -119,12 +121,24 @@ func nulls(row change.Tuple) string {
 }
 
 // What applyPins switches off is on for statements whose best plan depends on the table, and on how many rows are sent.
-const (
-	planned = `select pg_catalog.set_config('plan_cache_mode', 'force_custom_plan', true), pg_catalog.set_config('enable_hashjoin', 'on', true),
-		pg_catalog.set_config('enable_mergejoin', 'on', true), pg_catalog.set_config('enable_seqscan', 'on', true), pg_catalog.set_config('enable_material', 'on', true)`
-	unplanned = `select pg_catalog.set_config('plan_cache_mode', 'force_generic_plan', true), pg_catalog.set_config('enable_hashjoin', 'off', true),
-		pg_catalog.set_config('enable_mergejoin', 'off', true), pg_catalog.set_config('enable_seqscan', 'off', true), pg_catalog.set_config('enable_material', 'off', true)`
+var (
+	planned = setLocal(func(name string) string {
+		if name == "plan_cache_mode" {
+			return "force_custom_plan"
+		}
+		return "on"
+	})
+	unplanned = setLocal(func(name string) string { return applyPins[name] })
 )
+
+// setLocal is the statement that sets the planner's settings among applyPins to other values until the transaction's end.
+func setLocal(value func(name string) string) string {
+	var calls []string
+	for _, name := range []string{"plan_cache_mode", "enable_hashjoin", "enable_mergejoin", "enable_seqscan", "enable_material"} {
+		calls = append(calls, fmt.Sprintf("pg_catalog.set_config('%s', '%s', true)", name, value(name)))
+	}
+	return "select " + strings.Join(calls, ", ")
+}
 
 // deleteAny deletes rows that are null in the same columns, of each so many as it says.
 func (r *run) deleteAny(b *batch, gone []*entry) {

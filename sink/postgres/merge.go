@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5/pgconn"
+
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/sink"
 )
@@ -336,13 +338,18 @@ func (r *run) insertRows(b *batch, rows []change.Tuple) error {
 		text = appendCopyRow(text, row)
 	}
 	tag, err := r.t.conn.PgConn().CopyFrom(r.ctx, bytes.NewReader(text), b.tbl.sqlCopy())
-	if err != nil {
-		if lost(err) {
-			return r.t.wrap("copy into "+b.tbl.name, err)
-		}
+	return r.copied(b, len(rows), tag, err)
+}
+
+// copied says what came of a COPY of so many rows.
+func (r *run) copied(b *batch, want int, tag pgconn.CommandTag, err error) error {
+	switch {
+	case err != nil && lost(err):
+		return r.t.wrap("copy into "+b.tbl.name, err)
+	case err != nil:
 		return r.failure(b.first, b.tbl)(err)
 	}
-	return r.counted(b, "inserted", len(rows))(tag.RowsAffected())
+	return r.counted(b, "inserted", want)(tag.RowsAffected())
 }
 
 // counted checks the number of rows that a statement for many changed.

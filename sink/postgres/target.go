@@ -335,8 +335,8 @@ func (t *Target) sideConn(ctx context.Context) (err error) {
 
 // Close ends the connections. See sink.Target.
 func (t *Target) Close() {
-	t.stopBuilding()
-	t.stopCopying()
+	t.stop(&t.builder)
+	t.stop(&t.background)
 	if t.conn != nil {
 		t.conn.Close(context.Background())
 		t.conn = nil
