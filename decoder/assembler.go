@@ -181,6 +181,8 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 				return err
 			}
 			if m.kind != msgRelation {
+				// The server sends messages of subtransactions as if they were the transaction's own.
+				c.doubt = c.doubt || m.kind == msgMessage && m.isChange() && len(f.aborted) > 0
 				return a.change(&m, &c, true)
 			}
 			switch oid := m.relation.OID; {
@@ -304,7 +306,7 @@ func (a *assembler) finish(c *content, tx *Tx) error {
 // evolved takes what the transaction makes of the model.
 func (a *assembler) evolved(c *content, tx *Tx) {
 	c.made.End(tx.LSN)
-	a.model, tx.Model, tx.Models, tx.Changes = c.model, c.model, c.models, c.made
+	a.model, tx.Model, tx.Models, tx.Changes, tx.doubt = c.model, c.model, c.models, c.made, c.doubt
 	if a.changes == nil {
 		a.changes = change.Changes{}
 	}
@@ -456,6 +458,7 @@ type content struct {
 	evolution              change.Evolution // what messages say of the schema, until the last of them
 	marked                 bool             // makes a block even without changes
 	discard                bool             // the changes are not wanted, only what is said of relations
+	doubt                  bool             // some of what the master's messages say may be rolled back
 }
 
 func (c *content) begin(model *change.Model, changes change.Changes, dir string) {

@@ -78,14 +78,16 @@ var pins = map[string]string{
 // table, even where nothing of that part is in the stream; it depends on when it
 // looks. Without streaming it knows what was rolled back. So a session that was
 // sent anything before its commit is not believed that a table has changed, unless it says of it what
-// the master's schema says.
+// the master's schema says. Nor is it believed what the master's own messages say in a
+// streamed transaction of which a part was rolled back: the server does not tell
+// which part they stand in.
 var ErrDoubt = errors.New("a table has changed in a session that streams: it is decoded again without streaming")
 
 // confirm wraps the transaction so that a change of the model in it ends in ErrDoubt, unless all that changes behind
 // before is relations that are certain.
 func confirm(before *change.Model, tx *Tx, certain func(*change.Model, []*change.Relation) bool) error {
 	if tx.Model != nil {
-		if doubtful(before, tx.Models, certain) {
+		if tx.doubt || doubtful(before, tx.Models, certain) {
 			return ErrDoubt
 		}
 		return nil
@@ -95,7 +97,7 @@ func confirm(before *change.Model, tx *Tx, certain func(*change.Model, []*change
 		if err := parts(f); err != nil {
 			return err
 		}
-		if doubtful(before, tx.Models, certain) {
+		if tx.doubt || doubtful(before, tx.Models, certain) {
 			return ErrDoubt
 		}
 		return nil

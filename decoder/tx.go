@@ -31,6 +31,7 @@ type Tx struct {
 	// Changes is what they change, with Models.
 	Changes change.Changes
 
+	doubt bool // with Models: some of the master's own messages may have been rolled back
 	parts func(func(part []byte) error) error
 }
 
