@@ -11,3 +11,6 @@ type Address struct {
 }
 
 func (a Address) String() string { return fmt.Sprintf("%d/%d", a.Class, a.OID) }
+
+// Relation is the OID of a relation (a table, an index, a view, a sequence), if it is the address of one.
+func (a Address) Relation() (oid uint32, is bool) { return a.OID, a.Class == inClass }

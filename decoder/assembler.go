@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/pgbridge/pgbridge/change"
@@ -37,6 +38,7 @@ type assembler struct {
 	forgetAt  int                         // how many changes there are when old ones are forgotten
 	relations map[uint32]*change.Relation // what the server has told in this session
 	told      map[uint32]int              // when it told so
+	unsure    map[uint32]bool             // tables that have changed, and nothing was said of their rows since
 	clock     int                         // counts what it tells of relations
 
 	sent        time.Time // when the server sent what is handled; its clock
@@ -61,6 +63,7 @@ func newAssembler(model *change.Model, changes change.Changes, skip change.LSN, 
 		emit: emit, dir: dir, skip: skip, model: model, changes: maps.Clone(changes),
 		relations: map[uint32]*change.Relation{},
 		told:      map[uint32]int{},
+		unsure:    map[uint32]bool{},
 		streamed:  map[uint32]*inFlight{},
 	}
 }
@@ -231,7 +234,7 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 		a.evolved(&c, tx)
 		return nil
 	}
-	if err := a.emit(tx); err != nil {
+	if err := a.give(tx); err != nil {
 		return err
 	}
 	if tx.Model == nil {
@@ -294,19 +297,40 @@ func (a *assembler) finish(c *content, tx *Tx) error {
 	a.evolved(c, tx)
 	if tx.Large = c.parts.total > 0; !tx.Large {
 		tx.Content = append([]byte(nil), c.buf...)
-		return a.emit(tx)
+		return a.give(tx)
 	}
 	if err := c.cut(); err != nil {
 		return err
 	}
 	tx.parts = c.parts.each
-	return a.emit(tx)
+	return a.give(tx)
+}
+
+// give emits a transaction. What it says of tables holds if its receiver takes it.
+func (a *assembler) give(tx *Tx) error {
+	if err := a.emit(tx); err != nil {
+		return err
+	}
+	for _, r := range tx.unsure {
+		delete(a.unsure, r.OID)
+	}
+	for address := range tx.Changes {
+		oid, is := address.Relation()
+		switch {
+		case !is:
+		case tx.Model.Entry(address) == nil:
+			delete(a.unsure, oid)
+		default:
+			a.unsure[oid] = true
+		}
+	}
+	return nil
 }
 
 // evolved takes what the transaction makes of the model.
 func (a *assembler) evolved(c *content, tx *Tx) {
 	c.made.End(tx.LSN)
-	a.model, tx.Model, tx.Models, tx.Changes, tx.doubt = c.model, c.model, c.models, c.made, c.doubt
+	a.model, tx.Model, tx.Models, tx.Changes, tx.doubt, tx.unsure = c.model, c.model, c.models, c.made, c.doubt, c.unsure
 	if a.changes == nil {
 		a.changes = change.Changes{}
 	}
@@ -386,6 +410,9 @@ func (a *assembler) use(oid uint32, c *content) (*change.Relation, error) {
 	if rel == nil {
 		return nil, fmt.Errorf("change of relation %d, which the server has not described", oid)
 	}
+	if a.unsure[oid] && !slices.Contains(c.unsure, rel) {
+		c.unsure = append(c.unsure, rel)
+	}
 	if c.model.Relation(oid) == rel {
 		return rel, nil
 	}
@@ -453,12 +480,13 @@ type content struct {
 	models []*change.Model
 	// evolveStart and evolveEnd are where the last evolve record of buf stands; 0: there is none.
 	evolveStart, evolveEnd int
-	changes                change.Changes   // the assembler's
-	made                   change.Changes   // by this transaction
-	evolution              change.Evolution // what messages say of the schema, until the last of them
-	marked                 bool             // makes a block even without changes
-	discard                bool             // the changes are not wanted, only what is said of relations
-	doubt                  bool             // some of what the master's messages say may be rolled back
+	changes                change.Changes     // the assembler's
+	made                   change.Changes     // by this transaction
+	evolution              change.Evolution   // what messages say of the schema, until the last of them
+	marked                 bool               // makes a block even without changes
+	discard                bool               // the changes are not wanted, only what is said of relations
+	doubt                  bool               // some of what the master's messages say may be rolled back
+	unsure                 []*change.Relation // of rows of the assembler's unsure tables
 }
 
 func (c *content) begin(model *change.Model, changes change.Changes, dir string) {
@@ -487,5 +515,5 @@ func (c *content) close() {
 	if cap(c.buf) > PartSize/8 {
 		c.buf = nil // the next transaction is most likely a small one
 	}
-	c.models, c.made, c.part = nil, nil, nil
+	c.models, c.made, c.part, c.unsure = nil, nil, nil, nil
 }

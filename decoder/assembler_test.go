@@ -193,6 +193,12 @@ func showTx(out *strings.Builder, tx *Tx, known map[change.Checksum]*change.Mode
 	if tx.Large {
 		fmt.Fprintf(out, ", %d parts", parts)
 	}
+	if tx.doubt {
+		out.WriteString(", in doubt")
+	}
+	for _, rel := range tx.unsure {
+		fmt.Fprintf(out, ", unsure of %s", rel)
+	}
 	out.WriteString("\n")
 	r := change.NewReader(content)
 	var c change.Change

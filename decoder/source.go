@@ -80,14 +80,15 @@ var pins = map[string]string{
 // sent anything before its commit is not believed that a table has changed, unless it says of it what
 // the master's schema says. Nor is it believed what the master's own messages say in a
 // streamed transaction of which a part was rolled back: the server does not tell
-// which part they stand in.
+// which part they stand in. And the first rows of a table behind a change of its schema are believed
+// only if they are in the columns that the schema says: the server can have missed the change.
 var ErrDoubt = errors.New("a table has changed in a session that streams: it is decoded again without streaming")
 
 // confirm wraps the transaction so that a change of the model in it ends in ErrDoubt, unless all that changes behind
 // before is relations that are certain.
 func confirm(before *change.Model, tx *Tx, certain func(*change.Model, []*change.Relation) bool) error {
 	if tx.Model != nil {
-		if tx.doubt || doubtful(before, tx.Models, certain) {
+		if doubtful(before, tx, certain) {
 			return ErrDoubt
 		}
 		return nil
@@ -97,7 +98,7 @@ func confirm(before *change.Model, tx *Tx, certain func(*change.Model, []*change
 		if err := parts(f); err != nil {
 			return err
 		}
-		if tx.doubt || doubtful(before, tx.Models, certain) {
+		if doubtful(before, tx, certain) {
 			return ErrDoubt
 		}
 		return nil
@@ -105,8 +106,11 @@ func confirm(before *change.Model, tx *Tx, certain func(*change.Model, []*change
 	return nil
 }
 
-func doubtful(before *change.Model, models []*change.Model, certain func(*change.Model, []*change.Relation) bool) bool {
-	for _, m := range models {
+func doubtful(before *change.Model, tx *Tx, certain func(*change.Model, []*change.Relation) bool) bool {
+	if tx.doubt || len(tx.unsure) > 0 && (certain == nil || !certain(tx.Model, tx.unsure)) {
+		return true
+	}
+	for _, m := range tx.Models {
 		if certain == nil || !m.SameSchema(before) {
 			return true
 		}

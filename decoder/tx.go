@@ -31,7 +31,10 @@ type Tx struct {
 	// Changes is what they change, with Models.
 	Changes change.Changes
 
-	doubt bool // with Models: some of the master's own messages may have been rolled back
+	// With Models:
+	doubt  bool               // some of the master's own messages may have been rolled back
+	unsure []*change.Relation // there are rows of these, for the first time since the schema of the tables has changed
+
 	parts func(func(part []byte) error) error
 }
 

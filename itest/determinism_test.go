@@ -169,9 +169,9 @@ func (w *world) decodeAgain(slot, memory string, rng *rand.Rand, breaks bool) {
 				Model: tx.Model.Checksum(), Parts: max(parts, 1), Bytes: int64(len(content))}
 			switch {
 			case h != (commitlog.Header{Epoch: b.Epoch, Seq: b.Seq, XID: b.XID, LSN: b.LSN, Commit: h.Commit, Model: b.Model, Parts: b.Parts, Bytes: b.Bytes}) || !h.Commit.Equal(b.Commit):
-				return fmt.Errorf("block %d is %+v:\n%s\ndecoded again it is %+v:\n%s", b.Seq, b.Header, describe(b.content), h, describe(content))
+				return fmt.Errorf("block %d is %+v, decoded again it is %+v:\n%s", b.Seq, b.Header, h, apart(b.content, content))
 			case string(content) != string(b.content):
-				return fmt.Errorf("block %d is:\n%s\ndecoded again it is:\n%s", b.Seq, describe(b.content), describe(content))
+				return fmt.Errorf("block %d differs: %s", b.Seq, apart(b.content, content))
 			case h.Sum(before.Checksum, sha256.Sum256(content)) != b.Checksum:
 				return fmt.Errorf("block %d: the checksum differs", b.Seq)
 			}
@@ -196,20 +196,41 @@ func (w *world) decodeAgain(slot, memory string, rng *rand.Rand, breaks bool) {
 	w.t.Logf("slot %s, %s: %d blocks, %d of them large, %d decoded without streaming", slot, memory, next, large, doubts)
 }
 
-// describe lists the first changes of a block.
-func describe(content []byte) string {
-	var text strings.Builder
+// describe lists the changes of a block.
+func describe(content []byte) []string {
+	var list []string
 	r := change.NewReader(content)
 	var c change.Change
-	for range 30 {
+	for {
 		more, err := r.Next(&c)
-		if err != nil || !more {
-			fmt.Fprint(&text, err)
-			break
+		if err != nil {
+			return append(list, err.Error())
 		}
-		fmt.Fprintf(&text, "%+v\n", c)
+		if !more {
+			return list
+		}
+		text := fmt.Sprintf("%s of %d", c.Op, c.Relation)
+		for _, row := range []change.Tuple{c.Old, c.New} {
+			text += " ("
+			for _, v := range row {
+				text += fmt.Sprintf(" %.20q", v.Data)
+			}
+			text += " )"
+		}
+		if c.Op == change.Evolve {
+			text = "evolve to " + c.Model.String()
+		}
+		list = append(list, text)
 	}
-	return text.String()
+}
+
+// apart lists what the contents have from where on they differ.
+func apart(a, b []byte) string {
+	x, y := describe(a), describe(b)
+	for len(x) > 0 && len(y) > 0 && x[0] == y[0] {
+		x, y = x[1:], y[1:]
+	}
+	return fmt.Sprintf("%s\ndecoded again:\n%s", strings.Join(x[:min(len(x), 20)], "\n"), strings.Join(y[:min(len(y), 20)], "\n"))
 }
 
 // The same write-ahead log gives the same blocks: in one go or with interruptions,
