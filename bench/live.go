@@ -51,6 +51,13 @@ func lags(ctx context.Context, b *bench, c *contender) (s sample, err error) {
 		}
 		s.add(quantile(all, 0.5), quantile(all, 0.99))
 	}
+	// The load has gone on behind the last probe.
+	if _, err := w.mark(ctx, done); err != nil {
+		return s, err
+	}
+	if err := w.marked(ctx, done, 0); err != nil {
+		return s, err
+	}
 	return s, w.finish(ctx, &s, append([]string{"probe"}, tpcbTables...)...)
 }
 
