@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgbridge/pgbridge/change"
 )
@@ -76,6 +77,24 @@ func appendBlockRow(dst []byte, b *Block) []byte {
 	bytea(b.Payload)
 	return dst
 }
+
+// InsertBlock is the statement that stores one row as it is, with its parameters in binary form.
+func InsertBlock(b *Block) (formats []int16, sql string, types []uint32, params [][]byte) {
+	row := appendBlockRow(make([]byte, 0, 160+len(b.Payload)), b)[2:]
+	for len(row) > 0 {
+		n := 4 + binary.BigEndian.Uint32(row)
+		params = append(params, row[4:n:n])
+		row = row[n:]
+	}
+	return []int16{pgx.BinaryFormatCode}, insertBlock, blockTypes, params
+}
+
+const insertBlock = "insert into bridge.commit_block (" + blockColumns + ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
+
+// blockTypes are the types of blockColumns.
+var blockTypes = []uint32{pgtype.Int8OID, pgtype.Int4OID, pgtype.Int8OID, lsnOID, pgtype.TimestamptzOID, pgtype.ByteaOID, pgtype.ByteaOID, pgtype.Int4OID, pgtype.Int8OID, pgtype.ByteaOID}
+
+const lsnOID = 3220
 
 // slab gives copies of byte strings that share larger pieces of memory.
 type slab struct{ free []byte }

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -29,7 +31,13 @@ type flight struct {
 	waiting  []answer
 	unsent   int
 	err      error
+
+	strict    bool // the server itself refuses wrong numbers of rows, as far as it can
+	unchecked bool // it could not for something that has not landed yet
 }
+
+// errRows is a wrong number of rows that the server has refused. Which of the statements it was, and what number, it does not say.
+var errRows = errors.New("a statement has not changed the rows that it should")
 
 // answer is what is expected for something that was sent.
 type answer struct {
@@ -43,12 +51,12 @@ func (t *Target) takeOff(ctx context.Context) *flight {
 }
 
 // exec sends a statement with text parameters; nil is null. The parameters are not
-// kept. check sees the number of affected rows when the flight lands.
+// kept. check, if there is one, sees the number of affected rows when the flight lands.
 func (f *flight) exec(sql string, types []uint32, params [][]byte, check func(rows int64) error, fail func(error) error) {
 	f.execIn(nil, sql, types, params, check, fail)
 }
 
-// execIn is exec with parameters of the given formats, one each: 0 text, 1 binary.
+// execIn is exec with parameters of the given formats, one each or one for all: 0 text, 1 binary.
 func (f *flight) execIn(formats []int16, sql string, types []uint32, params [][]byte, check func(rows int64) error, fail func(error) error) {
 	if f.err != nil {
 		return
@@ -70,6 +78,36 @@ func (f *flight) execIn(formats []int16, sql string, types []uint32, params [][]
 		f.send()
 	}
 }
+
+// expect is exec of a statement that has to change so many rows; wrong makes the error for another number.
+func (f *flight) expect(want int, sql string, types []uint32, params [][]byte, wrong func(rows int64) error, fail func(error) error) {
+	if f.strict {
+		if checked, ok := checkedRows(sql, len(params)+1); ok {
+			f.exec(checked, append(types[:len(types):len(types)], pgInt8), append(params[:len(params):len(params)], strconv.AppendInt(nil, int64(want), 10)), nil, fail)
+			return
+		}
+		f.unchecked = true
+	}
+	f.exec(sql, types, params, func(rows int64) error {
+		if rows == int64(want) {
+			return nil
+		}
+		return wrong(rows)
+	}, fail)
+}
+
+// checkedRows makes a statement fail by a division by zero unless it changes, or finds, as many rows as its last parameter says.
+func checkedRows(sql string, last int) (string, bool) {
+	switch {
+	case strings.HasPrefix(sql, "with "):
+		return "", false // one that changes rows can not stand within another
+	case !strings.HasPrefix(sql, "select "):
+		sql += " returning 1"
+	}
+	return fmt.Sprintf("with changed as (%s) select 1 operator(pg_catalog./) (pg_catalog.count(*) operator(pg_catalog.=) $%d)::pg_catalog.int4 from changed", sql, last), true
+}
+
+const divisionByZero = "22012"
 
 // send has the server begin with what is there, which it would do at the landing.
 func (f *flight) send() error {
@@ -106,7 +144,7 @@ func (f *flight) land() error {
 			}
 		}
 	}
-	f.waiting = f.waiting[:0]
+	f.waiting, f.unchecked = f.waiting[:0], false
 	if f.err == nil && len(f.t.statements) > maxStatements {
 		f.err = f.t.forgetAll(f.ctx)
 	}
@@ -141,6 +179,10 @@ func (f *flight) answers(p *pgconn.Pipeline) error {
 }
 
 func (f *flight) failed(a answer, err error) error {
+	var pg *pgconn.PgError
+	if f.strict && errors.As(err, &pg) && pg.Code == divisionByZero {
+		return errRows
+	}
 	if a.fail != nil && !lost(err) {
 		return a.fail(err)
 	}

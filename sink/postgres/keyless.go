@@ -163,5 +163,5 @@ func (r *run) deleteAny(b *batch, gone []*entry) {
 		params = append(params, columnArray(rows, i, delimiter))
 	}
 	params = append(params, append(times, '}'))
-	r.flight.exec(sql, types, params, r.counted(b, "deleted", want), r.failure(b.first, b.tbl))
+	r.flight.expect(want, sql, types, params, r.miscounted(b, "deleted", want), r.failure(b.first, b.tbl))
 }

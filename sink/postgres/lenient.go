@@ -107,14 +107,11 @@ func (r *run) refetch(tbl *table, seq int64, row change.Tuple) error {
 		return fmt.Errorf("read a row of %s again: %w", tbl.rel, err)
 	}
 	r.t.copies[tbl.rel.OID].add(sn)
-	r.flight.exec(`
+	r.flight.expect(1, `
 		insert into bridge.copy_chunk (relid, chunk, lower_key, upper_key, snapshot, rows)
 		select relid, least(min(chunk), 0) - 1, '{}', '{}', $2, 1 from bridge.copy_chunk where relid = $1::text::oid group by relid`,
-		[]uint32{pgText, pgText}, [][]byte{fmt.Append(nil, tbl.rel.OID), []byte(text)}, func(rows int64) error {
-			if rows != 1 {
-				return fmt.Errorf("the copy of table %s is not known any more", tbl.rel)
-			}
-			return nil
+		[]uint32{pgText, pgText}, [][]byte{fmt.Append(nil, tbl.rel.OID), []byte(text)}, func(int64) error {
+			return fmt.Errorf("the copy of table %s is not known any more", tbl.rel)
 		}, nil)
 	consistent, err := markEnd(r.ctx, master)
 	if err != nil {

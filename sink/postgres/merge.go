@@ -251,11 +251,12 @@ func (r *run) deleteRows(b *batch, rows []change.Tuple, count bool) {
 		return
 	}
 	sql, types := b.tbl.sqlDeleteMany()
-	var check func(int64) error
-	if count {
-		check = r.counted(b, "deleted", len(rows))
+	params := b.tbl.columnArrays(rows, b.tbl.key)
+	if !count {
+		r.flight.exec(sql, types, params, nil, r.failure(b.first, b.tbl))
+		return
 	}
-	r.flight.exec(sql, types, b.tbl.columnArrays(rows, b.tbl.key), check, r.failure(b.first, b.tbl))
+	r.flight.expect(len(rows), sql, types, params, r.miscounted(b, "deleted", len(rows)), r.failure(b.first, b.tbl))
 }
 
 // updateRows sends the updates, grouped by the columns that they set.
@@ -284,7 +285,7 @@ func (r *run) updateRows(b *batch, rows []change.Tuple) {
 		} else {
 			sql, types := b.tbl.sqlUpdateMany(columns)
 			params := b.tbl.columnArrays(group, append(append([]int(nil), b.tbl.key...), columns...))
-			r.flight.exec(sql, types, params, r.counted(b, "updated", len(group)), r.failure(b.first, b.tbl))
+			r.flight.expect(len(group), sql, types, params, r.miscounted(b, "updated", len(group)), r.failure(b.first, b.tbl))
 		}
 		rows = rest
 	}
@@ -326,7 +327,7 @@ func (r *run) insertRows(b *batch, rows []change.Tuple) error {
 		for i := range all {
 			all[i] = i
 		}
-		r.flight.exec(sql, types, b.tbl.columnArrays(rows, all), r.counted(b, "inserted", len(rows)), r.failure(b.first, b.tbl))
+		r.flight.expect(len(rows), sql, types, b.tbl.columnArrays(rows, all), r.miscounted(b, "inserted", len(rows)), r.failure(b.first, b.tbl))
 		return nil
 	}
 	// COPY can not share a flight.
@@ -349,16 +350,16 @@ func (r *run) copied(b *batch, want int, tag pgconn.CommandTag, err error) error
 	case err != nil:
 		return r.failure(b.first, b.tbl)(err)
 	}
-	return r.counted(b, "inserted", want)(tag.RowsAffected())
+	if tag.RowsAffected() == int64(want) {
+		return nil
+	}
+	return r.miscounted(b, "inserted", want)(tag.RowsAffected())
 }
 
-// counted checks the number of rows that a statement for many changed.
-func (r *run) counted(b *batch, done string, want int) func(int64) error {
+// miscounted makes the error of a statement for many rows that changed another number of them.
+func (r *run) miscounted(b *batch, done string, want int) func(int64) error {
 	first, last := b.first, b.last
 	return func(rows int64) error {
-		if rows == int64(want) {
-			return nil
-		}
 		return r.at(first, b.tbl, nil, &sink.Mismatch{Reason: fmt.Sprintf("%d rows were %s where blocks %d to %d expect %d", rows, done, first, last, want)})
 	}
 }
