@@ -145,6 +145,7 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 		return err
 	}
 	writer.Tail = t.tail
+	defer t.tail.Starve()
 	if err := t.checkSlot(ctx, conn, writer.Head()); err != nil {
 		return err
 	}
@@ -170,7 +171,7 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 			Certain:     t.certain,
 			Oldest:      func() change.LSN { return change.LSN(oldest.Load()) },
 			Durable:     func() change.LSN { return change.LSN(durable.Load()) },
-		}, func(tx *decoder.Tx) error { return pending.put(ctx, tx) })
+		}, func(tx *decoder.Tx) error { return pending.put(ctx, gather(writer, tx)) })
 	})
 	return group.Wait()
 }
@@ -226,21 +227,25 @@ func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gath
 	defer close(pending.closed)
 	tick := time.NewTicker(durableEvery)
 	defer tick.Stop()
-	var asked, forgot time.Time
+	var asked, forgot, ended time.Time
+	var took time.Duration
 	for {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-pending.ready:
-			pending.gather(ctx)
+			pending.gather(ctx, took-time.Since(ended))
 		case <-tick.C:
 		}
 		txs := pending.take()
 		if len(txs) > 0 {
 			signal(pending.ready) // there may be more
+			began := time.Now()
 			if err := t.append(ctx, writer, txs); err != nil {
 				return err
 			}
+			ended = time.Now()
+			took = ended.Sub(began)
 			// It writes, and so not while nothing happens.
 			if time.Since(forgot) >= forgetEvery {
 				from, err := writer.Forget(ctx, t.config.Master.Slot)
@@ -272,11 +277,11 @@ func (t *tap) append(ctx context.Context, writer *commitlog.Writer, txs []gather
 		large <- err
 		return err
 	}
-	entries := make([]commitlog.Entry, len(txs))
+	made := make([]commitlog.Made, len(txs))
 	for i := range txs {
-		entries[i] = entry(txs[i].tx)
+		made[i] = txs[i].made
 	}
-	return writer.Append(ctx, entries)
+	return writer.Store(ctx, made)
 }
 
 func entry(tx *decoder.Tx) commitlog.Entry {
@@ -299,35 +304,57 @@ type gathering struct {
 }
 
 // Behind a backlog a full window is worth waiting for a little: it costs less, here and on every replica. What is a
-// hundred times as far behind does not notice.
+// hundred times as far behind does not notice. And storing is to take no more than half of the master's time for it: who
+// applies in this process has the blocks already.
 const (
 	backlogFrom  = 200 * time.Millisecond
 	backlogShare = 100
 	backlogDelay = 200 * time.Millisecond // at most
+	restDelay    = 5 * time.Millisecond   // at most
 )
 
-// gather gives a window time to fill while there is much to do.
-func (g *gathering) gather(ctx context.Context) {
+// gather gives a window time to fill: for the rest, or while there is much to do.
+func (g *gathering) gather(ctx context.Context, rest time.Duration) {
+	delay := min(rest, restDelay)
 	g.mu.Lock()
-	var behind time.Duration
-	if len(g.txs) > 0 && len(g.txs) < g.limits.Transactions && g.bytes < g.limits.Bytes && g.txs[0].stored == nil {
-		behind = g.txs[0].tx.Behind
+	if len(g.txs) > 0 && g.txs[0].behind >= backlogFrom {
+		delay = min(g.txs[0].behind/backlogShare, backlogDelay)
+	}
+	if len(g.txs) == 0 || len(g.txs) >= g.limits.Transactions || g.bytes >= g.limits.Bytes || g.txs[0].stored != nil {
+		delay = 0
 	}
 	g.mu.Unlock()
-	if behind < backlogFrom {
+	if delay <= 0 {
 		return
 	}
 	select {
 	case <-g.full:
-	case <-time.After(min(behind/backlogShare, backlogDelay)):
+	case <-time.After(delay):
 	case <-ctx.Done():
 	}
 }
 
 type gathered struct {
+	made   commitlog.Made // or, large:
 	tx     *decoder.Tx
-	weight int64      // bytes of memory, about
 	stored chan error // of a large transaction, which is read while it is stored
+
+	weight int64         // bytes of memory, about
+	behind time.Duration // how long after the commit it was sent
+}
+
+// gather makes the block, but for a large transaction.
+func gather(writer *commitlog.Writer, tx *decoder.Tx) gathered {
+	g := gathered{behind: tx.Behind, weight: int64(len(tx.Content))}
+	for _, m := range tx.Models {
+		g.weight += int64(m.Len()) * modelWeight
+	}
+	if tx.Large {
+		g.tx, g.stored = tx, make(chan error, 1)
+	} else {
+		g.made = writer.Make(entry(tx))
+	}
+	return g
 }
 
 // modelWeight is about what an object costs in each model that it is part of.
@@ -339,14 +366,7 @@ func newGathering(limits config.Window) *gathering {
 
 // put adds a transaction; it waits while the window is full, and until a large
 // transaction is stored. Only one goroutine calls it.
-func (g *gathering) put(ctx context.Context, tx *decoder.Tx) error {
-	item := gathered{tx: tx, weight: int64(len(tx.Content))}
-	for _, m := range tx.Models {
-		item.weight += int64(m.Len()) * modelWeight
-	}
-	if tx.Large {
-		item.stored = make(chan error, 1)
-	}
+func (g *gathering) put(ctx context.Context, item gathered) error {
 	for {
 		g.mu.Lock()
 		if g.bytes < g.limits.Bytes && len(g.txs) < 2*g.limits.Transactions {
@@ -361,7 +381,7 @@ func (g *gathering) put(ctx context.Context, tx *decoder.Tx) error {
 	}
 	g.txs = append(g.txs, item)
 	g.bytes += item.weight
-	full := len(g.txs) >= g.limits.Transactions || g.bytes >= g.limits.Bytes || tx.Large
+	full := len(g.txs) >= g.limits.Transactions || g.bytes >= g.limits.Bytes || item.stored != nil
 	if full {
 		signal(g.full)
 	}

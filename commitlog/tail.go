@@ -5,15 +5,17 @@ import (
 	"time"
 )
 
-// Tail keeps blocks in memory for a moment: those that were just stored, and those that were just read for one
-// replica, for the others that run in the same process. What is in it is what the sync table holds, or held: who takes
+// Tail keeps blocks in memory for a moment: those that are just being stored, and those that were just read for one
+// replica, for the others that run in the same process. What is in it the sync table holds, or held, or will hold: who takes
 // blocks from it verifies them like any. A nil Tail is always empty. It is safe for concurrent use.
 type Tail struct {
 	mu      sync.Mutex
 	blocks  map[int64]Block
 	order   []tailEntry // as they came
 	bytes   int64
-	changed chan struct{} // closed by the next Put; nil: nobody waits
+	fed     bool
+	last    int64         // the last block that was fed
+	changed chan struct{} // closed when something changes; nil: nobody waits
 }
 
 type tailEntry struct {
@@ -49,6 +51,43 @@ func (t *Tail) Put(blocks []Block) {
 		t.order = append(t.order, tailEntry{b.Seq, size, now})
 		t.bytes += size
 	}
+	t.tell()
+}
+
+// Feed is Put by the log's writer: all blocks that there are come this way, until it ends with Starve.
+func (t *Tail) Feed(blocks ...Block) {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	t.fed, t.last = true, blocks[len(blocks)-1].Seq
+	t.mu.Unlock()
+	t.Put(blocks)
+}
+
+// Starve says that new blocks do not come by Feed any more.
+func (t *Tail) Starve() {
+	if t == nil {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.fed = false
+	t.tell()
+}
+
+// Fed says whether all new blocks come by Feed, and which was the last. If so, nobody needs to look for them or to be notified.
+func (t *Tail) Fed() (fed bool, last int64) {
+	if t == nil {
+		return false, 0
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.fed, t.last
+}
+
+// tell wakes who waits for a change; mu is held.
+func (t *Tail) tell() {
 	if t.changed != nil {
 		close(t.changed)
 		t.changed = nil
@@ -94,7 +133,7 @@ func (t *Tail) Clear() {
 	t.blocks, t.order, t.bytes = nil, nil, 0
 }
 
-// Changed is closed when something was put behind this call.
+// Changed is closed when something was put behind this call, or it is not fed any more.
 func (t *Tail) Changed() <-chan struct{} {
 	if t == nil {
 		return nil

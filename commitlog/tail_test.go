@@ -80,3 +80,37 @@ func TestTail(t *testing.T) {
 		t.Error("a tail that is not there can change")
 	}
 }
+
+func TestTailIsFed(t *testing.T) {
+	var tail Tail
+	want := func(fed bool, last int64) {
+		t.Helper()
+		if f, l := tail.Fed(); f != fed || l != last {
+			t.Errorf("fed %v with block %d, want %v with block %d", f, l, fed, last)
+		}
+	}
+	want(false, 0)
+	tail.Put([]Block{tailBlock(4, 1, 10)}) // by who has read it
+	want(false, 0)
+	changed := tail.Changed()
+	tail.Feed(tailBlock(5, 1, 10))
+	<-changed
+	want(true, 5)
+	changed = tail.Changed()
+	tail.Feed(tailBlock(6, 2, 10)) // a large one is not kept, but is there
+	<-changed
+	want(true, 6)
+	if got := seqs(tail.Behind(3, 10, 100)); got != "4 5" {
+		t.Errorf("behind 3: %q", got)
+	}
+	changed = tail.Changed()
+	tail.Starve()
+	<-changed
+	want(false, 6)
+	var none *Tail
+	none.Feed(tailBlock(7, 1, 10))
+	none.Starve()
+	if fed, _ := none.Fed(); fed {
+		t.Error("a nil Tail is fed")
+	}
+}

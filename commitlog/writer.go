@@ -30,18 +30,26 @@ type Entry struct {
 	Content []byte
 }
 
+// Made is a block that is not in the sync table yet.
+type Made struct {
+	Block
+	entry Entry // without content
+}
+
 // Writer appends blocks to the sync table. It owns its connection, which should
-// run with synchronous_commit=off. Not for concurrent use.
+// run with synchronous_commit=off. Not for concurrent use, but for Make beside Store.
 //
 // There can be only one: it is whoever reads the slot. Should two ever write, the
 // second fails on the block number, and the block of the first is the right one.
 type Writer struct {
-	Tail *Tail // gets the blocks that were stored; may be nil
+	Tail *Tail // gets the blocks; may be nil
+
+	made change.Position // of the last block that was made
 
 	conn  *pgx.Conn
-	head  change.Position
-	model *change.Model
-	upper int64 // partitions take the blocks below
+	head  change.Position // of the last block that was stored
+	model *change.Model   // in force there
+	upper int64           // partitions take the blocks below
 
 	durability Durability
 }
@@ -60,7 +68,7 @@ func OpenWriter(ctx context.Context, conn *pgx.Conn) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Writer{conn: conn, head: head, model: model}, nil
+	return &Writer{conn: conn, made: head, head: head, model: model}, nil
 }
 
 // Head is the last block's position, or the anchor of a log without blocks, and
@@ -92,7 +100,7 @@ func Head(ctx context.Context, conn *pgx.Conn) (change.Position, change.Checksum
 	return p, m, nil
 }
 
-// Head is the last block that was appended.
+// Head is the last block that was stored.
 func (w *Writer) Head() change.Position { return w.head }
 
 // Changes tells when entries of the model changed, as far as a transaction can ask that has not
@@ -147,51 +155,59 @@ func queueChanges(batch *pgx.Batch, changes change.Changes) {
 func (w *Writer) Model() *change.Model { return w.model }
 
 // next makes the header of the block behind the head.
-func (w *Writer) next(e *Entry, head change.Position, parts int32, bytes int64) Header {
+func next(e *Entry, head change.Position, parts int32, bytes int64) Header {
 	return Header{
 		Epoch: head.Epoch, Seq: head.Seq + 1, XID: e.XID, LSN: e.LSN, Commit: e.Commit,
 		Model: e.Model.Checksum(), Parts: parts, Bytes: bytes,
 	}
 }
 
-// Append stores the transactions as the next blocks, all in one transaction of the
+// Make makes the next block of a transaction that is not large. Who applies blocks in this process gets it at once, since
+// it is the same if it has to be made again; but models are looked up in the sync table, so one with a model has
+// to be stored first. The content is not kept.
+func (w *Writer) Make(e Entry) Made {
+	m := Made{entry: e}
+	m.Payload = Pack(make([]byte, 0, len(e.Content)+packHeader), e.Content)
+	m.Header = next(&e, w.made, 1, int64(len(e.Content)))
+	m.Checksum = m.Sum(w.made.Checksum, sha256.Sum256(e.Content))
+	m.entry.Content = nil
+	w.made = m.Position()
+	if len(e.Models) == 0 {
+		w.Tail.Feed(m.Block)
+	}
+	return m
+}
+
+// Store stores the blocks that were made next, all in one transaction of the
 // database, in one round trip if they are few. When it returns they can be read by everyone; they
 // survive a crash once Durable reports them.
-func (w *Writer) Append(ctx context.Context, entries []Entry) error {
-	n := len(entries)
+func (w *Writer) Store(ctx context.Context, made []Made) error {
+	n := len(made)
 	if n == 0 {
 		return nil
 	}
-	if err := w.partition(ctx, w.head.Seq+int64(n)); err != nil {
+	last := &made[n-1]
+	if err := w.partition(ctx, last.Seq); err != nil {
 		return err
 	}
 	blocks := make([]Block, n)
-	size := 0
-	for i := range entries {
-		size += len(entries[i].Content) + packHeader
+	for i := range made {
+		blocks[i] = made[i].Block
 	}
-	packed := make([]byte, 0, size)
-	head := w.head
-	for i := range entries {
-		e := &entries[i]
-		b := &blocks[i]
-		start := len(packed)
-		packed = Pack(packed, e.Content)
-		b.Payload = packed[start:len(packed):len(packed)]
-		b.Header = w.next(e, head, 1, int64(len(e.Content)))
-		b.Checksum = b.Sum(head.Checksum, sha256.Sum256(e.Content))
-		head = b.Position()
+	if err := w.store(ctx, made, blocks); err != nil {
+		return fmt.Errorf("append blocks %d to %d: %w", made[0].Seq, last.Seq, err)
 	}
-	if err := w.store(ctx, entries, blocks); err != nil {
-		return fmt.Errorf("append blocks %d to %d: %w", w.head.Seq+1, head.Seq, err)
+	w.head, w.model = last.Position(), last.entry.Model
+	for i := range made {
+		if len(made[i].entry.Models) > 0 {
+			w.Tail.Feed(blocks[i])
+		}
 	}
-	w.head, w.model = head, entries[n-1].Model
-	w.Tail.Put(blocks)
 	return nil
 }
 
 // store stores blocks and what belongs to them in one transaction.
-func (w *Writer) store(ctx context.Context, entries []Entry, blocks []Block) (err error) {
+func (w *Writer) store(ctx context.Context, made []Made, blocks []Block) (err error) {
 	batch := &pgx.Batch{}
 	many := len(blocks) >= copyFrom
 	if many {
@@ -205,12 +221,12 @@ func (w *Writer) store(ctx context.Context, entries []Entry, blocks []Block) (er
 		}()
 	}
 	known := w.model
-	for i := range entries {
-		for _, m := range entries[i].Models {
+	for i := range made {
+		for _, m := range made[i].entry.Models {
 			QueueModel(batch, m, blocks[i].Seq, known)
 			known = m
 		}
-		queueChanges(batch, entries[i].Changes)
+		queueChanges(batch, made[i].entry.Changes)
 	}
 	if err := StoreBlocks(ctx, w.conn, batch, blocks); err != nil {
 		return err
@@ -222,8 +238,8 @@ func (w *Writer) store(ctx context.Context, entries []Entry, blocks []Block) (er
 	return w.conn.SendBatch(ctx, batch).Close()
 }
 
-// AppendLarge stores one transaction whose content comes in parts, which are stored
-// as they come; complete is called behind the last one and gives the entry.
+// AppendLarge makes and stores the block of one transaction whose content comes in parts, which are stored
+// as they come; all that was made before is stored already. complete is called behind the last one and gives the entry.
 func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error) error, complete func() Entry) error {
 	seq := w.head.Seq + 1
 	if err := w.partition(ctx, seq); err != nil {
@@ -273,7 +289,7 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 	if count == 0 {
 		first, count = Pack(nil, nil), 1
 	}
-	b := Block{Header: w.next(&e, w.head, count, size), Payload: first}
+	b := Block{Header: next(&e, w.head, count, size), Payload: first}
 	b.Checksum = b.Sum(w.head.Checksum, [sha256.Size]byte(digest.Sum(nil)))
 	batch := &pgx.Batch{}
 	known := w.model
@@ -290,7 +306,8 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("append block %d: %w", seq, err)
 	}
-	w.head, w.model = b.Position(), e.Model
+	w.made, w.head, w.model = b.Position(), b.Position(), e.Model
+	w.Tail.Feed(b)
 	return nil
 }
 

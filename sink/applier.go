@@ -221,7 +221,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 	}
 
 	p := &puller{conn: pull, limits: a.Limits, model: state.Model, verify: commitlog.NewVerifier(state.Position), tail: a.Tail, idle: make(chan struct{}, 1)}
-	windows := make(chan *Window, 1)
+	windows := make(chan *Window)
 	var pulling, reporting sync.WaitGroup
 	var pullErr error
 	pulling.Go(func() {
@@ -250,7 +250,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 		select {
 		case w, more = <-windows:
 		case <-p.idle:
-			if len(windows) > 0 || caughtUp {
+			if caughtUp {
 				continue
 			}
 			// A replica may stand still for want of something else than the next block.

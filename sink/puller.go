@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -25,90 +26,149 @@ type puller struct {
 	verify *commitlog.Verifier
 	tail   *commitlog.Tail
 	idle   chan struct{} // gets something, of capacity 1, when all that there is was sent
+
+	notified bool         // the server notifies of blocks
+	ears     *ears        // listen whenever the connection is not used otherwise; nil: they do not
+	seen     atomic.Int64 // the verifier's position, for the ears
 }
 
 // run sends windows to out, in order, until ctx ends or something is wrong.
 func (p *puller) run(ctx context.Context, out chan<- *Window) error {
-	if _, err := p.conn.Exec(ctx, "listen "+commitlog.Channel); err != nil {
-		return fmt.Errorf("listen for blocks: %w", err)
-	}
-	unheard := 0 // windows since the connection was read
-	for {
+	defer p.quiet()
+	look := true // at the log, whatever the tail says
+	for ctx.Err() == nil {
+		at := p.verify.Position().Seq
+		p.seen.Store(at)
 		changed := p.tail.Changed()
-		blocks := p.tail.Behind(p.verify.Position().Seq, p.limits.Blocks, p.limits.Bytes)
-		if len(blocks) > 0 {
-			err := p.send(ctx, blocks, out)
+		fed, last := p.tail.Fed()
+		if blocks := p.tail.Behind(at, p.limits.Blocks, p.limits.Bytes); len(blocks) > 0 {
+			// What notifies of them must not pile up in the server.
+			p.listen(ctx)
+			err := p.send(ctx, blocks, changed, out)
 			var corrupt *commitlog.CorruptError
 			switch {
 			case errors.As(err, &corrupt):
 				p.tail.Clear() // the log may say something else by now
+				look = true
 			case err != nil:
 				return err
 			}
-			if unheard++; unheard >= 100 {
-				unheard = 0
-				if err := p.wait(ctx, time.Millisecond, changed); err != nil {
-					return err
-				}
-			}
 			continue
 		}
-		blocks, err := commitlog.Read(ctx, p.conn, p.verify.Position().Seq, p.limits.Blocks, p.limits.Bytes)
-		if len(blocks) > 0 {
-			p.tail.Put(blocks)
-			// What stands before a broken block is good and is applied.
-			if err := p.send(ctx, blocks, out); err != nil {
+		if look || !fed || last > at {
+			look = false
+			more, err := p.read(ctx, fed, out)
+			if err != nil {
 				return err
 			}
-		}
-		if err != nil {
-			return err
-		}
-		if len(blocks) == 0 {
-			select {
-			case p.idle <- struct{}{}:
-			default:
-			}
-			unheard = 0
-			if err := p.wait(ctx, pollEvery, changed); err != nil {
-				return err
-			}
-		}
-	}
-}
-
-// wait returns when there may be new blocks, or the time is over.
-func (p *puller) wait(ctx context.Context, long time.Duration, changed <-chan struct{}) error {
-	waiting, cancel := context.WithTimeout(ctx, long)
-	var watcher sync.WaitGroup
-	watcher.Go(func() {
-		select {
-		case <-changed:
-			cancel()
-		case <-waiting.Done():
-		}
-	})
-	defer watcher.Wait()
-	defer cancel()
-	for {
-		heard, err := p.conn.WaitForNotification(waiting)
-		switch {
-		case err == nil:
-			// Most are of blocks that came another way.
-			if last, err := strconv.ParseInt(heard.Payload, 10, 64); err == nil && last <= p.verify.Position().Seq {
+			if more {
 				continue
 			}
-			return nil
-		case ctx.Err() == nil && waiting.Err() != nil && !p.conn.IsClosed():
-			return nil
 		}
-		return fmt.Errorf("wait for blocks: %w", err)
+		select {
+		case p.idle <- struct{}{}:
+		default:
+		}
+		p.listen(ctx)
+		select {
+		case <-changed:
+		case <-p.ears.heard:
+		case <-time.After(pollEvery):
+			look = true
+		case <-p.ears.ended:
+			look = true
+		case <-ctx.Done():
+		}
 	}
+	return context.Cause(ctx)
+}
+
+// read sends what there is in the log, and says whether there may be more. Else it will be notified of blocks, unless they
+// come another way, since that costs the server more than the block.
+func (p *puller) read(ctx context.Context, fed bool, out chan<- *Window) (more bool, err error) {
+	if err := p.quiet(); err != nil {
+		return false, err
+	}
+	blocks, err := commitlog.Read(ctx, p.conn, p.verify.Position().Seq, p.limits.Blocks, p.limits.Bytes)
+	if len(blocks) > 0 {
+		p.tail.Put(blocks)
+		// What stands before a broken block is good and is applied.
+		if err := p.send(ctx, blocks, nil, out); err != nil {
+			return false, err
+		}
+	}
+	if err != nil || len(blocks) > 0 || fed != p.notified {
+		return len(blocks) > 0, err
+	}
+	// What comes before it is notified is found by another look.
+	return true, p.notify(ctx, !fed)
+}
+
+// notify has the server notify of blocks, or not.
+func (p *puller) notify(ctx context.Context, on bool) error {
+	command := "unlisten "
+	if on {
+		command = "listen "
+	}
+	if _, err := p.conn.Exec(ctx, command+commitlog.Channel); err != nil {
+		return fmt.Errorf("%sfor blocks: %w", command, err)
+	}
+	p.notified = on
+	return nil
+}
+
+// ears wait for notifications. They use the connection until they are told to end.
+type ears struct {
+	end   context.CancelFunc
+	ended chan struct{} // closed when they have
+	err   error         // behind that: what was wrong with the connection
+	heard chan struct{} // of capacity 1: there are blocks that have not been seen
+}
+
+func (p *puller) listen(ctx context.Context) {
+	if p.ears != nil {
+		return
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	e := &ears{end: cancel, ended: make(chan struct{}), heard: make(chan struct{}, 1)}
+	p.ears = e
+	go func() {
+		defer close(e.ended)
+		for {
+			n, err := p.conn.WaitForNotification(ctx)
+			if err != nil {
+				if ctx.Err() == nil || p.conn.IsClosed() {
+					e.err = fmt.Errorf("wait for blocks: %w", err)
+				}
+				return
+			}
+			// Most are of blocks that came another way.
+			if last, err := strconv.ParseInt(n.Payload, 10, 64); err == nil && last <= p.seen.Load() {
+				continue
+			}
+			select {
+			case e.heard <- struct{}{}:
+			default:
+			}
+		}
+	}()
+}
+
+// quiet ends the listening, so that the connection can be used.
+func (p *puller) quiet() error {
+	if p.ears == nil {
+		return nil
+	}
+	e := p.ears
+	p.ears = nil
+	e.end()
+	<-e.ended
+	return e.err
 }
 
 // send verifies the blocks and sends them as one window, or as several where a
-// large block stands between.
-func (p *puller) send(ctx context.Context, blocks []commitlog.Block, out chan<- *Window) error {
+// large block stands between. What changed says to be in the tail by the time that the window is taken is taken with it.
+func (p *puller) send(ctx context.Context, blocks []commitlog.Block, changed <-chan struct{}, out chan<- *Window) error {
 	for len(blocks) > 0 {
 		if blocks[0].Seq != p.verify.Position().Seq+1 {
 			return p.gap(ctx, blocks[0].Seq)
@@ -121,20 +181,26 @@ func (p *puller) send(ctx context.Context, blocks []commitlog.Block, out chan<- 
 			continue
 		}
 		w := &Window{Before: p.verify.Position(), Model: p.model}
-		var size int64
-		var broken error
-		for len(blocks) > 0 && blocks[0].Parts <= 1 && size < p.limits.Bytes {
-			b := Block{Block: blocks[0]}
-			if b.Content, broken = p.verify.Part(nil, b.Seq, b.Payload); broken == nil {
-				broken = p.verify.Block(&b.Block)
-			}
-			if broken != nil {
+		size, broken := int64(0), error(nil)
+		for sent := false; !sent && broken == nil; {
+			if blocks, broken = p.fill(w, &size, blocks); broken != nil {
 				break
 			}
-			size += int64(len(b.Content))
-			p.model = b.Model
-			w.Blocks = append(w.Blocks, b)
-			blocks = blocks[1:]
+			if len(blocks) > 0 || size >= p.limits.Bytes || len(w.Blocks) >= p.limits.Blocks {
+				changed = nil // it is full, or of what is in the log
+			}
+			select {
+			case out <- w:
+				sent = true
+			case <-changed:
+				changed = p.tail.Changed()
+				blocks = p.tail.Behind(w.After().Seq, p.limits.Blocks-len(w.Blocks), p.limits.Bytes-size)
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			}
+		}
+		if broken == nil {
+			continue
 		}
 		// What stands before a broken block is good and is applied.
 		if len(w.Blocks) > 0 {
@@ -144,11 +210,27 @@ func (p *puller) send(ctx context.Context, blocks []commitlog.Block, out chan<- 
 				return context.Cause(ctx)
 			}
 		}
-		if broken != nil {
-			return p.broken(ctx, broken)
-		}
+		return p.broken(ctx, broken)
 	}
 	return nil
+}
+
+// fill verifies blocks and adds them to the window until it is full, or a large one comes.
+func (p *puller) fill(w *Window, size *int64, blocks []commitlog.Block) (rest []commitlog.Block, broken error) {
+	for len(blocks) > 0 && blocks[0].Parts <= 1 && *size < p.limits.Bytes {
+		b := Block{Block: blocks[0]}
+		if b.Content, broken = p.verify.Part(nil, b.Seq, b.Payload); broken == nil {
+			broken = p.verify.Block(&b.Block)
+		}
+		if broken != nil {
+			return blocks, broken
+		}
+		*size += int64(len(b.Content))
+		p.model = b.Model
+		w.Blocks = append(w.Blocks, b)
+		blocks = blocks[1:]
+	}
+	return blocks, nil
 }
 
 // sendLarge sends a block of several parts and waits until they were read.
@@ -188,7 +270,7 @@ func (p *puller) parts(ctx context.Context, w *Window, f func([]byte) error) err
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		defer close(read)
-		p.read(reading, b, read)
+		p.readParts(reading, b, read)
 	})
 	defer reader.Wait()
 	defer cancel()
@@ -217,9 +299,9 @@ func (p *puller) parts(ctx context.Context, w *Window, f func([]byte) error) err
 	return refused
 }
 
-// read sends the parts of a block, until one has an error or ctx ends. The content of a part is valid until the
+// readParts sends the parts of a block, until one has an error or ctx ends. The content of a part is valid until the
 // next but one was taken.
-func (p *puller) read(ctx context.Context, b *commitlog.Block, out chan<- part) {
+func (p *puller) readParts(ctx context.Context, b *commitlog.Block, out chan<- part) {
 	contents := [3][]byte{{}, {}, {}} // one is being filled, one waits, one is in use
 	for n := range b.Parts {
 		next := part{stored: b.Payload}
@@ -252,6 +334,9 @@ func (p *puller) broken(ctx context.Context, err error) error {
 }
 
 func (p *puller) gap(ctx context.Context, have int64) error {
+	if err := p.quiet(); err != nil {
+		return err
+	}
 	oldest, err := commitlog.Oldest(ctx, p.conn)
 	if err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/pgbridge/pgbridge/change"
@@ -37,7 +38,7 @@ func testPuller(bytes int64) *puller {
 // windows shows what send sends: seq:content of the blocks, and the model before them.
 func windows(p *puller, blocks []commitlog.Block) (string, error) {
 	out := make(chan *Window, 100)
-	err := p.send(context.Background(), blocks, out)
+	err := p.send(context.Background(), blocks, nil, out)
 	close(out)
 	var list []string
 	for w := range out {
@@ -86,12 +87,56 @@ func TestSendEndsWithItsContext(t *testing.T) {
 	end := errors.New("the end")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(end)
-	if err := testPuller(1000).send(ctx, chain("one"), make(chan *Window)); !errors.Is(err, end) {
+	if err := testPuller(1000).send(ctx, chain("one"), nil, make(chan *Window)); !errors.Is(err, end) {
 		t.Errorf("got %v, want %v", err, end)
 	}
 	large := chain("one")
 	large[0].Parts = 2
-	if err := testPuller(1000).send(ctx, large, make(chan *Window, 1)); !errors.Is(err, end) {
+	if err := testPuller(1000).send(ctx, large, nil, make(chan *Window, 1)); !errors.Is(err, end) {
 		t.Errorf("a large block that nobody reads: got %v, want %v", err, end)
 	}
+}
+
+// What comes while the applier is busy goes into the window that it gets next.
+func TestWindowGrowsUntilItIsTaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		blocks := chain("one", "two", "three", "four", "five")
+		var tail commitlog.Tail
+		p := testPuller(13)
+		p.tail = &tail
+		out := make(chan *Window)
+		sent := make(chan error, 1)
+		tail.Put(blocks[:1])
+		changed := tail.Changed()
+		go func() { sent <- p.send(t.Context(), tail.Behind(7, 10, 1000), changed, out) }()
+		synctest.Wait()
+		tail.Put(blocks[1:2])
+		synctest.Wait()
+		tail.Put(blocks[2:4])
+		synctest.Wait()
+		tail.Put(blocks[4:]) // the window has all the bytes that it may
+		synctest.Wait()
+		w := <-out
+		if err := <-sent; err != nil || w.Before.Seq != 7 || w.After().Seq != 11 || len(w.Blocks) != 4 {
+			t.Errorf("the window goes from block %d to %d: %v", w.Before.Seq, w.After().Seq, err)
+		}
+		if p.verify.Position().Seq != 11 {
+			t.Errorf("the puller is at block %d", p.verify.Position().Seq)
+		}
+		// A broken one is not taken for the end of the window.
+		broken := chain("one", "two", "three", "four", "five", "six")[5:]
+		broken[0].Payload = commitlog.Pack(nil, []byte("SIX"))
+		changed = tail.Changed()
+		go func() { sent <- p.send(t.Context(), tail.Behind(11, 10, 1000), changed, out) }()
+		synctest.Wait()
+		tail.Put(broken)
+		synctest.Wait()
+		if w = <-out; w.After().Seq != 12 {
+			t.Errorf("the window ends at block %d", w.After().Seq)
+		}
+		var corrupt *commitlog.CorruptError
+		if err := <-sent; !errors.As(err, &corrupt) || corrupt.Seq != 13 {
+			t.Errorf("got %v", err)
+		}
+	})
 }

@@ -104,3 +104,15 @@ func TestStatements(t *testing.T) {
 		return out.String()
 	})
 }
+
+func TestCheckedRows(t *testing.T) {
+	for sql, want := range map[string]string{
+		"delete from only t where a = $1":                                                  "with changed as (delete from only t where a = $1 returning 1) select 1 operator(pg_catalog./) (pg_catalog.count(*) operator(pg_catalog.=) $2)::pg_catalog.int4 from changed",
+		"select 1 from only t where a = $1":                                                "with changed as (select 1 from only t where a = $1) select 1 operator(pg_catalog./) (pg_catalog.count(*) operator(pg_catalog.=) $2)::pg_catalog.int4 from changed",
+		"with d as (delete from t returning *) insert into t select * from d where a = $1": "",
+	} {
+		if got, ok := checkedRows(sql, 2); got != want || ok != (want != "") {
+			t.Errorf("%s: %s, %v", sql, got, ok)
+		}
+	}
+}
