@@ -118,7 +118,7 @@ func (b *Bridge) applier(name string) (*sink.Applier, error) {
 	}
 	target := postgres.New(postgres.Options{
 		Name: name, Config: replica, Master: master, Publication: b.Config.Master.Publication,
-		Tables: b.Config.Master.Tables.Match, Progress: b.Progress, Log: b.Log,
+		Tables: b.Config.Master.Tables.Match, Workers: b.Config.Copy.Workers, Progress: b.Progress, Log: b.Log,
 	})
 	return &sink.Applier{
 		Name: name, Kind: "postgres", Target: target, Log: b.Log,

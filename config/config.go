@@ -37,6 +37,7 @@ type Config struct {
 	Master   Master
 	Log      Log
 	Window   Window
+	Copy     Copy
 	Replicas []Replica // in the order of the file; may be empty
 }
 
@@ -59,6 +60,11 @@ type Window struct {
 	Transactions int           // > 0
 	Bytes        int64         // > 0
 	Delay        time.Duration // ≥ 0; how long the first transaction waits for company
+}
+
+// Copy says how tables are copied to a replica.
+type Copy struct {
+	Workers int // > 0: connections to the master, and to each replica, at a time
 }
 
 // Replica is a database that receives the master's transactions.
@@ -96,6 +102,7 @@ func (c *Config) attrs() []slog.Attr {
 		slog.Int("window.transactions", c.Window.Transactions),
 		slog.String("window.bytes", formatSize(c.Window.Bytes)),
 		slog.Duration("window.delay", c.Window.Delay),
+		slog.Int("copy.workers", c.Copy.Workers),
 	}
 	for i, r := range c.Replicas {
 		attrs = append(attrs,

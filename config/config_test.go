@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,7 @@ func defaults(url URL, replicas ...Replica) *Config {
 		},
 		Log:      Log{RetainFor: 24 * time.Hour, RetainBytes: 10 << 30},
 		Window:   Window{Transactions: 4000, Bytes: 8 << 20},
+		Copy:     Copy{Workers: copyWorkers(runtime.NumCPU())},
 		Replicas: replicas,
 	}
 }
@@ -60,6 +62,7 @@ func TestLoad(t *testing.T) {
 	full.Master.Tables = Tables{Include: []string{"sales.*", "Orders"}, Exclude: []string{"*.audit"}}
 	full.Log = Log{RetainFor: 7 * 24 * time.Hour, RetainBytes: 512 << 10}
 	full.Window = Window{Transactions: 1, Bytes: 4096, Delay: 2 * time.Millisecond}
+	full.Copy = Copy{Workers: 5}
 
 	fromEnv := defaults(masterURL, Replica{Name: "eu", URL: "postgres://bridge@eu.example/app"})
 	fromEnv.Master.Tables = Tables{Include: []string{"sales.*", "public.a"}, Exclude: []string{"x"}}
@@ -88,6 +91,7 @@ master:
   tables: {include: ["sales.*", Orders], exclude: ["*.audit"]}
 log: {retain_for: 7d, retain_bytes: 512kB}
 window: {transactions: 1, bytes: 4096, delay: 2ms}
+copy: {workers: 5}
 replicas:
   - name: EU-1
     url: postgres://bridge@eu.example:5432/app
@@ -155,7 +159,7 @@ func TestEveryKeyCanBeSetFromTheEnvironment(t *testing.T) {
 		"master.url": masterURL, "master.slot": "s", "master.publication": "p",
 		"master.tables.include": "a.b", "master.tables.exclude": "a.c",
 		"log.retain_for": "1h0m0s", "log.retain_bytes": "3GiB",
-		"window.transactions": "7", "window.bytes": "5MiB", "window.delay": "3ms",
+		"window.transactions": "7", "window.bytes": "5MiB", "window.delay": "3ms", "copy.workers": "6",
 	}
 	for _, s := range settings() {
 		if values[s.key] == "" {
@@ -185,17 +189,17 @@ func TestLoadFaults(t *testing.T) {
 	}{
 		{name: "nothing at all", yaml: "# empty\n", want: []string{"master.url"}, say: []string{"missing", "BRIDGE_MASTER_URL"}},
 		{name: "all faults at once",
-			yaml: "master: {slot: No, publication: ''}\nlog: {retain_for: 24, retain_bytes: 0}\nwindow: {transactions: -1, bytes: lots, delay: -1s}\nreplicas: [{name: a b}]\n",
-			want: []string{"master.slot", "master.publication", "log.retain_for", "log.retain_bytes", "window.transactions", "window.bytes", "window.delay",
+			yaml: "master: {slot: No, publication: ''}\nlog: {retain_for: 24, retain_bytes: 0}\nwindow: {transactions: -1, bytes: lots, delay: -1s}\ncopy: {workers: 0}\nreplicas: [{name: a b}]\n",
+			want: []string{"master.slot", "master.publication", "log.retain_for", "log.retain_bytes", "window.transactions", "window.bytes", "window.delay", "copy.workers",
 				"master.url", "replicas[0].name", "replicas[0].url"},
-			say: []string{"10 faults", "bridge.yaml:1", `"24" is not a duration`, "24h or 7d", `"lots" is not a size`}},
+			say: []string{"11 faults", "bridge.yaml:1", `"24" is not a duration`, "24h or 7d", `"lots" is not a size`}},
 		{name: "a misspelt section", yaml: "mastr: {url: x}\n" + master, want: []string{"mastr"}, say: []string{"unknown key", "did you mean master?", "bridge.yaml:1"}},
 		{name: "a misspelt key", yaml: "master: {ulr: x, url: " + masterURL + "}", want: []string{"master.ulr"}, say: []string{"did you mean master.url?"}},
 		{name: "a misspelt key in depth", yaml: "master: {url: " + masterURL + ", tables: {includes: [a.b]}}",
 			want: []string{"master.tables.includes"}, say: []string{"did you mean master.tables.include?"}},
 		{name: "a key in the wrong section", yaml: master + "retain_for: 1h", want: []string{"retain_for"}, say: []string{"did you mean log.retain_for?"}},
 		{name: "a key in capitals", yaml: "Master: {url: " + masterURL + "}", want: []string{"Master", "master.url"}, say: []string{"did you mean master?"}},
-		{name: "a key like nothing", yaml: master + "telemetry_endpoint: x", want: []string{"telemetry_endpoint"}, say: []string{"valid at the top: master, log, window, replicas"}},
+		{name: "a key like nothing", yaml: master + "telemetry_endpoint: x", want: []string{"telemetry_endpoint"}, say: []string{"valid at the top: master, log, window, copy, replicas"}},
 		{name: "an unknown key of a replica", yaml: master + "replicas: [{name: eu, url: postgres://eu/app, zon: x}]",
 			want: []string{"replicas[0].zon"}, say: []string{"did you mean replicas[0].zone?"}},
 		{name: "a key given twice", yaml: master + "log: {retain_for: 1h, retain_for: 2h}", want: []string{"log.retain_for"}, say: []string{"given twice, first on line 2"}},
@@ -352,6 +356,7 @@ func TestFullExampleShowsDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := defaults(c.Master.URL, c.Replicas...)
+	want.Copy.Workers = copyWorkers(2) // of a small machine
 	if c.String() != want.String() {
 		t.Errorf("full.yaml is\n%s\nwant the defaults\n%s", c, want)
 	}
@@ -407,4 +412,12 @@ func FuzzLoad(f *testing.F) {
 			t.Fatalf("Load is %v, %v, want an *Error with faults and no Config", c, err)
 		}
 	})
+}
+
+func TestCopyWorkersByDefault(t *testing.T) {
+	for cores, want := range map[int]int{1: 2, 2: 2, 4: 2, 8: 4, 16: 8, 128: 8} {
+		if got := copyWorkers(cores); got != want {
+			t.Errorf("%d cores: %d workers, want %d", cores, got, want)
+		}
+	}
 }

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -31,8 +33,13 @@ func settings() []setting {
 		{key: "window.transactions", def: "4000"},
 		{key: "window.bytes", def: "8MiB"},
 		{key: "window.delay", def: "0s"},
+		{key: "copy.workers", def: strconv.Itoa(copyWorkers(runtime.NumCPU()))},
 	}
 }
+
+// copyWorkers is how many connections copy by default where the bridge has so many cores. Each keeps a core of the master and of
+// the replica busy, but not one of the bridge, and both have other work.
+func copyWorkers(cores int) int { return min(max(cores/2, 2), 8) }
 
 // replicaFields are the keys of one replica.
 func replicaFields() []string { return []string{"name", "url", "zone"} }

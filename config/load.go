@@ -198,6 +198,7 @@ func (l *loader) config() *Config {
 			Bytes:        l.size("window.bytes"),
 			Delay:        l.duration("window.delay", 0),
 		},
+		Copy: Copy{Workers: l.count("copy.workers")},
 	}
 	endpoints := map[endpoint]string{} // which key took a database first
 	c.Master.URL = l.url("master.url", endpoints)
