@@ -28,11 +28,7 @@ type tap struct {
 	patience time.Duration
 	tail     *commitlog.Tail // gets what is stored; may be nil
 
-	known struct { // by certain
-		model    *change.Model // whose schema it is
-		tables   map[uint32]*schema.Table
-		renderer schema.Renderer
-	}
+	publisher schema.Publisher
 }
 
 // durableEvery is how often the writer asks what is on disk, while there is something
@@ -178,26 +174,11 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 
 // certain says whether the model's schema knows these relations to be what the server says of their tables.
 func (t *tap) certain(m *change.Model, relations []*change.Relation) bool {
-	if m.Entry(change.Address{}) == nil {
-		return false
+	certain, err := t.publisher.Publishes(m, relations)
+	if err != nil {
+		t.log.Debug("the schema does not say what tables are", "reason", err)
 	}
-	if t.known.model == nil || !t.known.model.SameSchema(m) {
-		rendered, err := t.known.renderer.Model(schema.CatalogOf(m), schema.Options{})
-		if err != nil {
-			t.log.Debug("the schema does not say what tables are", "reason", err)
-			return false
-		}
-		t.known.model, t.known.tables = m, map[uint32]*schema.Table{}
-		for _, tbl := range rendered.Tables() {
-			t.known.tables[tbl.OID] = tbl
-		}
-	}
-	for _, r := range relations {
-		if tbl := t.known.tables[r.OID]; tbl == nil || !tbl.Published(r) {
-			return false
-		}
-	}
-	return true
+	return certain
 }
 
 // checkSlot finds out why a slot can not be read, before the server says so less

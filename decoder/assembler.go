@@ -59,12 +59,28 @@ type inFlight struct {
 }
 
 func newAssembler(model *change.Model, changes change.Changes, skip change.LSN, dir string, emit func(*Tx) error) *assembler {
-	return &assembler{
+	a := &assembler{
 		emit: emit, dir: dir, skip: skip, model: model, changes: maps.Clone(changes),
 		relations: map[uint32]*change.Relation{},
 		told:      map[uint32]int{},
 		unsure:    map[uint32]bool{},
 		streamed:  map[uint32]*inFlight{},
+	}
+	a.changed(model, changes)
+	return a
+}
+
+// changed notes which tables have changed.
+func (a *assembler) changed(model *change.Model, changes change.Changes) {
+	for address := range changes {
+		oid, is := address.Relation()
+		switch {
+		case !is:
+		case model.Entry(address) == nil:
+			delete(a.unsure, oid)
+		default:
+			a.unsure[oid] = true
+		}
 	}
 }
 
@@ -314,16 +330,7 @@ func (a *assembler) give(tx *Tx) error {
 	for _, r := range tx.unsure {
 		delete(a.unsure, r.OID)
 	}
-	for address := range tx.Changes {
-		oid, is := address.Relation()
-		switch {
-		case !is:
-		case tx.Model.Entry(address) == nil:
-			delete(a.unsure, oid)
-		default:
-			a.unsure[oid] = true
-		}
-	}
+	a.changed(tx.Model, tx.Changes)
 	return nil
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/decoder"
+	"github.com/pgbridge/pgbridge/schema"
 )
 
 // changingTables are those whose columns come and go while they are written to.
@@ -135,6 +136,14 @@ func (w *world) decodeAgain(slot, memory string, rng *rand.Rand, breaks bool) {
 	next, large, doubts := 0, 0, 0
 	streaming := true
 	changes := change.Changes{} // who begins again has to know them, as the tap does
+	var publisher schema.Publisher
+	certain := func(m *change.Model, relations []*change.Relation) bool {
+		is, err := publisher.Publishes(m, relations)
+		if err != nil {
+			w.t.Errorf("what tables are by model %s: %v", m.Checksum(), err)
+		}
+		return is
+	}
 	var done atomic.Uint64
 	for next < len(want) {
 		ctx, cancel := context.WithTimeout(w.t.Context(), 2*time.Minute)
@@ -150,7 +159,7 @@ func (w *world) decodeAgain(slot, memory string, rng *rand.Rand, breaks bool) {
 		})
 		err := decoder.Run(ctx, decoder.Options{
 			Config: &conf.Config, Slot: slot, Publication: w.config.Master.Publication, Start: before.LSN, Model: model, Changes: changes,
-			Streaming: streaming, Durable: func() change.LSN { return change.LSN(done.Load()) },
+			Streaming: streaming, Certain: certain, Durable: func() change.LSN { return change.LSN(done.Load()) },
 		}, func(tx *decoder.Tx) error {
 			b := &want[next]
 			var content []byte

@@ -29,6 +29,36 @@ func (t *Table) Published(r *change.Relation) bool {
 	})
 }
 
+// Publisher says what pgoutput says of tables by the schema of a model, which it renders once. Not for concurrent use.
+type Publisher struct {
+	renderer Renderer
+	model    *change.Model
+	tables   map[uint32]*Table
+}
+
+// Publishes says whether by the model's schema pgoutput describes their tables by these relations.
+func (p *Publisher) Publishes(m *change.Model, relations []*change.Relation) (bool, error) {
+	if m.Entry(change.Address{}) == nil {
+		return false, nil // it knows no schema
+	}
+	if p.model == nil || !p.model.SameSchema(m) {
+		rendered, err := p.renderer.Model(CatalogOf(m), Options{})
+		if err != nil {
+			return false, err
+		}
+		p.model, p.tables = m, map[uint32]*Table{}
+		for _, tbl := range rendered.Tables() {
+			p.tables[tbl.OID] = tbl
+		}
+	}
+	for _, r := range relations {
+		if tbl := p.tables[r.OID]; tbl == nil || !tbl.Published(r) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
 // hasModifier says whether the type, as format_type writes it, is one with this modifier.
 func hasModifier(typ string, modifier int32) bool {
 	name, rest, modified := strings.Cut(typ, "(")
