@@ -1,7 +1,6 @@
 package schema
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -43,6 +42,13 @@ type record struct {
 	Kind  string
 	Name  string
 	Rows  rows
+
+	text    string
+	needs   []ref // what its rows need, as they call it
+	parts   []ref // whose rows stand in it, and that have no entry of their own
+	belongs ref   // the relation that it is a part of; its OID is 0 if it is of none
+
+	temporary bool // a name in it may be what a plan would take for a temporary one
 }
 
 func (r *record) address() change.Address { return change.Address{Class: *r.Class, OID: *r.OID} }
@@ -132,6 +138,7 @@ func parseRecord(text string) (*record, error) {
 	case (*r.Class == 0) != (*r.OID == 0):
 		return nil, fmt.Errorf("parse a catalog entry: %s is no address", r.address())
 	}
+	r.text = text
 	return &r, nil
 }
 
@@ -309,43 +316,3 @@ func query[T any](ctx context.Context, conn *pgx.Conn, sql string, to pgx.RowToF
 // FromCatalog renders the model that Read would have returned when the catalogs were as the image has them, but for the
 // planner's estimates, which are -1, and for what is not in an image (NotInImage).
 func FromCatalog(c Catalog, opt Options) (*Model, error) { return new(Renderer).Model(c, opt) }
-
-// Renderer renders models of a catalog again and again. It keeps what it has parsed of the last image, so that an entry
-// whose text is the same is not parsed again. The zero value is ready; it is not for concurrent use.
-type Renderer struct {
-	records map[string]*record // by text
-}
-
-// Model is FromCatalog.
-func (d *Renderer) Model(c Catalog, opt Options) (*Model, error) {
-	records := make(map[string]*record, len(c))
-	list := make([]*record, 0, len(c))
-	for address, e := range c {
-		r := d.records[e.Text]
-		if r == nil {
-			var err error
-			if r, err = parseRecord(e.Text); err != nil {
-				return nil, fmt.Errorf("%s %s: %w", address, e.Name, err)
-			}
-		}
-		if r.address() != address {
-			return nil, fmt.Errorf("%s %s: the entry is that of %s", address, e.Name, r.address())
-		}
-		records[e.Text] = r
-		list = append(list, r)
-	}
-	d.records = records
-	slices.SortFunc(list, func(a, b *record) int { return cmp.Or(cmp.Compare(*a.Class, *b.Class), cmp.Compare(*a.OID, *b.OID)) })
-	in := &rows{}
-	for _, r := range list {
-		in.add(&r.Rows)
-	}
-	if len(in.Server) != 1 {
-		return nil, errors.New("the catalog has no entry of its server")
-	}
-	m, err := render(in, opt)
-	if err != nil {
-		return nil, fmt.Errorf("render schema: %w", err)
-	}
-	return m, nil
-}

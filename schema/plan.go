@@ -341,6 +341,9 @@ func word(o *Object) string {
 	return string(o.Kind)
 }
 
+// temporaryPrefix begins every temporary name.
+const temporaryPrefix = "bridge_"
+
 // temporaryName returns a name that nothing has in either model.
 func (p *planner) temporaryName() string {
 	if p.taken == nil {
@@ -359,7 +362,7 @@ func (p *planner) temporaryName() string {
 	}
 	for {
 		p.temporary++
-		if name := fmt.Sprintf("bridge_%d", p.temporary); !p.taken[name] {
+		if name := fmt.Sprintf("%s%d", temporaryPrefix, p.temporary); !p.taken[name] {
 			return name
 		}
 	}

@@ -121,7 +121,7 @@ func planCase(t *testing.T, master, replica *pgx.Conn, sql string) string {
 func planBetween(t *testing.T, master, replica *pgx.Conn, opt schema.Options, change func()) string {
 	t.Helper()
 	run(t, master, "set constraints all immediate")
-	a := read(t, master, opt)
+	a, images := read(t, master, opt), imagesOf(t, master)
 	copyAll(t, a, master, replica)
 	for _, d := range schema.Diff(a, read(t, replica, schema.Options{})) {
 		t.Skipf("NOT TESTED: already before the plan, %s", d)
@@ -130,11 +130,16 @@ func planBetween(t *testing.T, master, replica *pgx.Conn, opt schema.Options, ch
 	change()
 	run(t, master, "set constraints all immediate")
 	b := read(t, master, opt)
+	images = append(images, imagesOf(t, master)...)
 	for _, name := range append(a.NotCovered, b.NotCovered...) {
 		t.Logf("not covered: %s", name)
 	}
 
 	steps, err := schema.Plan(a, b)
+	if got, want := planOfParts(t, images[0], images[1], opt), outline(steps, err); got != want {
+		t.Errorf("the plan between what has changed:\n%s\nthe plan between the whole:\n%s", got, want)
+	}
+	partsAreAsInTheWhole(t, images[1], opt)
 	if err != nil {
 		return strings.ReplaceAll(err.Error(), "\n", "\n  ")
 	}
