@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync"
 )
 
@@ -42,100 +43,107 @@ const relationKind = "relation"
 
 // Model is what is known of the schema at one point of the log: the relations that the
 // changes are written under, and the entries of the whole schema. It is addressed by the
-// checksum of its content. Immutable: With and Evolve make a new one.
+// checksum of its content. Immutable: With and Evolve make a new one, which shares the objects.
 type Model struct {
-	relations map[uint32]*Relation
-	entries   map[Address]*Entry
-	sums      map[uint32]Checksum  // of relations, by OID
-	entrySums map[Address]Checksum // of entries
+	relations map[uint32]*Object // by OID
+	entries   map[Address]*Object
 
 	once sync.Once
-	list []Object
+	list []*Object
 	sum  Checksum
 }
 
 // NewModel is a model of the given relations.
 func NewModel(relations ...*Relation) *Model {
-	m := &Model{
-		relations: map[uint32]*Relation{}, sums: map[uint32]Checksum{},
-		entries: map[Address]*Entry{}, entrySums: map[Address]Checksum{},
-	}
+	m := &Model{relations: map[uint32]*Object{}, entries: map[Address]*Object{}}
 	for _, r := range relations {
-		m.relations[r.OID] = r
-		m.sums[r.OID] = sha256.Sum256([]byte(r.Definition()))
+		m.put(relationObject(r))
 	}
 	return m
 }
 
 // ModelOf is the model of the objects.
-func ModelOf(objects []Object) *Model {
-	m := NewModel()
-	for i := range objects {
-		m.put(&objects[i])
+func ModelOf(objects []*Object) *Model {
+	m := &Model{relations: map[uint32]*Object{}, entries: make(map[Address]*Object, len(objects))}
+	for _, o := range objects {
+		m.put(o)
 	}
 	return m
 }
 
 func (m *Model) put(o *Object) {
 	if o.relation != nil {
-		m.relations[o.relation.OID], m.sums[o.relation.OID] = o.relation, o.Checksum
+		m.relations[o.relation.OID] = o
 		return
 	}
-	m.entries[o.entry.Address], m.entrySums[o.entry.Address] = o.entry, o.Checksum
+	m.entries[o.entry.Address] = o
 }
 
 // Len is how many objects the model has.
 func (m *Model) Len() int { return len(m.relations) + len(m.entries) }
 
 // Relation gives the relation with this OID, nil when the model has none.
-func (m *Model) Relation(oid uint32) *Relation { return m.relations[oid] }
+func (m *Model) Relation(oid uint32) *Relation {
+	if o := m.relations[oid]; o != nil {
+		return o.relation
+	}
+	return nil
+}
 
 // Relations gives all relations in the order of their OIDs.
 func (m *Model) Relations() []*Relation {
 	list := make([]*Relation, 0, len(m.relations))
 	for _, oid := range slices.Sorted(maps.Keys(m.relations)) {
-		list = append(list, m.relations[oid])
+		list = append(list, m.relations[oid].relation)
 	}
 	return list
 }
 
 // Entry gives the entry of an object, nil when the model has none. Address{} is that of the
 // server: every model that knows the schema has it.
-func (m *Model) Entry(a Address) *Entry { return m.entries[a] }
+func (m *Model) Entry(a Address) *Entry {
+	if o := m.entries[a]; o != nil {
+		return o.entry
+	}
+	return nil
+}
 
 // Entries gives the entries of the schema in the order of their addresses.
 func (m *Model) Entries() []*Entry {
-	return slices.SortedFunc(maps.Values(m.entries), func(a, b *Entry) int {
+	list := make([]*Entry, 0, len(m.entries))
+	for _, o := range m.entries {
+		list = append(list, o.entry)
+	}
+	slices.SortFunc(list, func(a, b *Entry) int {
 		return cmp.Or(cmp.Compare(a.Address.Class, b.Address.Class), cmp.Compare(a.Address.OID, b.Address.OID))
 	})
+	return list
 }
 
 // SameSchema says whether the entries of both models are the same, whatever their relations.
-func (m *Model) SameSchema(n *Model) bool { return m == n || maps.Equal(m.entrySums, n.entrySums) }
+func (m *Model) SameSchema(n *Model) bool {
+	return m == n || maps.EqualFunc(m.entries, n.entries, func(a, b *Object) bool { return a == b || a.Checksum == b.Checksum })
+}
 
 func (m *Model) clone() *Model {
-	return &Model{
-		relations: maps.Clone(m.relations), sums: maps.Clone(m.sums),
-		entries: maps.Clone(m.entries), entrySums: maps.Clone(m.entrySums),
-	}
+	return &Model{relations: maps.Clone(m.relations), entries: maps.Clone(m.entries)}
 }
 
 // With is the model in which r takes the place of the relation with its OID;
 // m itself when it holds r already. A relation of the same name under another
 // OID was dropped on the master and is left out.
 func (m *Model) With(r *Relation) *Model {
-	sum := Checksum(sha256.Sum256([]byte(r.Definition())))
-	if m.sums[r.OID] == sum {
+	o := relationObject(r)
+	if old := m.relations[r.OID]; old != nil && old.Checksum == o.Checksum {
 		return m
 	}
 	n := m.clone()
 	for oid, old := range n.relations {
-		if oid != r.OID && old.Schema == r.Schema && old.Name == r.Name {
+		if oid != r.OID && old.relation.Schema == r.Schema && old.relation.Name == r.Name {
 			delete(n.relations, oid)
-			delete(n.sums, oid)
 		}
 	}
-	n.relations[r.OID], n.sums[r.OID] = r, sum
+	n.put(o)
 	return n
 }
 
@@ -197,7 +205,6 @@ func (m *Model) Evolve(e *Evolution, known, made Changes) *Model {
 			return
 		}
 		delete(n.entries, s.Address)
-		delete(n.entrySums, s.Address)
 		note(s)
 	}
 	if e.Reset {
@@ -213,11 +220,11 @@ func (m *Model) Evolve(e *Evolution, known, made Changes) *Model {
 		}
 	}
 	for _, s := range e.Set {
-		sum := Checksum(sha256.Sum256([]byte(s.Entry.Text)))
-		if n.entrySums[s.Address] == sum || overtaken(s) {
+		o := entryObject(s.Entry)
+		if old := n.entries[s.Address]; old != nil && old.Checksum == o.Checksum || overtaken(s) {
 			continue
 		}
-		n.entries[s.Address], n.entrySums[s.Address] = s.Entry, sum
+		n.entries[s.Address] = o
 		note(s)
 	}
 	for _, s := range e.Drop {
@@ -227,7 +234,6 @@ func (m *Model) Evolve(e *Evolution, known, made Changes) *Model {
 		// Without any entries the schema is not known, and nothing follows for relations.
 		if len(n.entries) > 0 && n.entries[Address{inClass, oid}] == nil {
 			delete(n.relations, oid)
-			delete(n.sums, oid)
 			changed = true
 		}
 	}
@@ -237,7 +243,7 @@ func (m *Model) Evolve(e *Evolution, known, made Changes) *Model {
 	return n
 }
 
-// Object is one definition of a model, as it is stored.
+// Object is one definition of a model, as it is stored. Immutable.
 type Object struct {
 	Checksum   Checksum
 	Kind, Name string
@@ -247,41 +253,43 @@ type Object struct {
 	entry    *Entry
 }
 
+func relationObject(r *Relation) *Object {
+	o := &Object{Kind: relationKind, Name: r.String(), Definition: r.Definition(), relation: r}
+	o.Checksum = sha256.Sum256([]byte(o.Definition))
+	return o
+}
+
+func entryObject(e *Entry) *Object {
+	return &Object{sha256.Sum256([]byte(e.Text)), e.Kind, e.Name, e.Text, nil, e}
+}
+
 // ParseObject reads an object from its definition.
-func ParseObject(definition string) (Object, error) {
-	o := Object{Checksum: sha256.Sum256([]byte(definition)), Definition: definition}
+func ParseObject(definition string) (*Object, error) {
 	// Entries begin with the class; relations have none.
-	if bytes.HasPrefix([]byte(definition), []byte(`{"oid":`)) {
+	if strings.HasPrefix(definition, `{"oid":`) {
 		r, err := ParseRelation(definition)
 		if err != nil {
-			return o, err
+			return nil, err
 		}
-		o.Kind, o.Name, o.relation = relationKind, r.String(), r
-		return o, nil
+		return &Object{sha256.Sum256([]byte(definition)), relationKind, r.String(), definition, r, nil}, nil
 	}
 	e, err := ParseEntry(definition)
 	if err != nil {
-		return o, err
+		return nil, err
 	}
-	o.Kind, o.Name, o.entry = e.Kind, e.Name, e
-	return o, nil
+	return entryObject(e), nil
 }
 
 // Objects lists the model's objects in the order of their checksums. The list is the
 // model's own.
-func (m *Model) Objects() []Object {
+func (m *Model) Objects() []*Object {
 	m.once.Do(func() {
-		list := make([]Object, 0, len(m.relations)+len(m.entries))
-		for oid, r := range m.relations {
-			list = append(list, Object{m.sums[oid], relationKind, r.String(), r.Definition(), r, nil})
-		}
-		for address, e := range m.entries {
-			list = append(list, Object{m.entrySums[address], e.Kind, e.Name, e.Text, nil, e})
-		}
-		slices.SortFunc(list, func(a, b Object) int { return slices.Compare(a.Checksum[:], b.Checksum[:]) })
+		list := slices.AppendSeq(make([]*Object, 0, m.Len()), maps.Values(m.relations))
+		list = slices.AppendSeq(list, maps.Values(m.entries))
+		slices.SortFunc(list, func(a, b *Object) int { return bytes.Compare(a.Checksum[:], b.Checksum[:]) })
 		h := sha256.New()
-		for i := range list {
-			h.Write(list[i].Checksum[:])
+		for _, o := range list {
+			h.Write(o.Checksum[:])
 		}
 		h.Sum(m.sum[:0])
 		m.list = list

@@ -107,13 +107,13 @@ func LoadModel(ctx context.Context, conn Conn, sum change.Checksum, near *change
 	if err != nil {
 		return nil, fmt.Errorf("load model %s: %w", sum, err)
 	}
-	known := map[change.Checksum]change.Object{}
+	known := map[change.Checksum]*change.Object{}
 	if near != nil {
 		for _, o := range near.Objects() {
 			known[o.Checksum] = o
 		}
 	}
-	objects := make([]change.Object, 0, len(sums))
+	objects := make([]*change.Object, 0, len(sums))
 	var missing [][]byte
 	for _, b := range sums {
 		if o, ok := known[change.Checksum(b)]; len(b) == len(sum) && ok {

@@ -384,14 +384,13 @@ func queueBlocks(batch *pgx.Batch, blocks []Block) {
 func QueueModel(batch *pgx.Batch, m *change.Model, seq int64, known *change.Model) {
 	objects := m.Objects()
 	all := make([][]byte, len(objects))
-	var there []change.Object
+	var there []*change.Object
 	if known != nil {
 		there = known.Objects()
 	}
 	var sums [][]byte
 	var kinds, names, definitions []string
-	for i := range objects {
-		o := &objects[i]
+	for i, o := range objects {
 		all[i] = o.Checksum[:]
 		for len(there) > 0 && bytes.Compare(there[0].Checksum[:], o.Checksum[:]) < 0 {
 			there = there[1:]

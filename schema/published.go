@@ -29,11 +29,11 @@ func (t *Table) Published(r *change.Relation) bool {
 	})
 }
 
-// Publisher says what pgoutput says of tables by the schema of a model, which it renders once. Not for concurrent use.
+// Publisher says what pgoutput says of tables by the schema of a model, which it parses once. Not for concurrent use.
 type Publisher struct {
 	renderer Renderer
 	model    *change.Model
-	tables   map[uint32]*Table
+	image    *Image
 }
 
 // Publishes says whether by the model's schema pgoutput describes their tables by these relations.
@@ -42,17 +42,23 @@ func (p *Publisher) Publishes(m *change.Model, relations []*change.Relation) (bo
 		return false, nil // it knows no schema
 	}
 	if p.model == nil || !p.model.SameSchema(m) {
-		rendered, err := p.renderer.Model(CatalogOf(m), Options{})
+		image, err := p.renderer.Image(CatalogOf(m))
 		if err != nil {
 			return false, err
 		}
-		p.model, p.tables = m, map[uint32]*Table{}
-		for _, tbl := range rendered.Tables() {
-			p.tables[tbl.OID] = tbl
-		}
+		p.model, p.image = m, image
 	}
+	var oids []uint32
 	for _, r := range relations {
-		if tbl := p.tables[r.OID]; tbl == nil || !tbl.Published(r) {
+		oids = append(oids, r.OID)
+	}
+	rendered, err := p.image.Around(oids...).Model(Options{})
+	if err != nil {
+		return false, err
+	}
+	tables := rendered.Tables()
+	for _, r := range relations {
+		if !slices.ContainsFunc(tables, func(t *Table) bool { return t.Published(r) }) {
 			return false, nil
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -189,7 +190,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 		return fmt.Errorf("connect to the master: %w", err)
 	}
 	defer pull.Close(context.WithoutCancel(ctx))
-	models := &modelCache{open: a.Master, known: map[change.Checksum]*change.Model{}}
+	models := &modelCache{open: a.Master}
 	defer models.close()
 
 	state, err := a.Target.Open(ctx)
@@ -400,14 +401,16 @@ func (a *Applier) soon(ctx context.Context, f func(context.Context)) {
 	f(ctx)
 }
 
+// maxModels is how many models are kept. That of a database of thousands of tables takes megabytes, and a window rarely spans more than two.
+const maxModels = 4
+
 // modelCache loads models over one connection to the master, which it shares with the
 // reporter, and which is opened again when it was lost.
 type modelCache struct {
 	open  func(context.Context) (*pgx.Conn, error)
 	mu    sync.Mutex // guards what follows
 	conn  *pgx.Conn
-	known map[change.Checksum]*change.Model
-	last  *change.Model // the one that was loaded last: the next is like it
+	known []*change.Model // the one that was used last is the last
 }
 
 // use calls f with the connection.
@@ -432,21 +435,25 @@ func (c *modelCache) with(ctx context.Context, f func(*pgx.Conn) error) error {
 func (c *modelCache) Model(ctx context.Context, sum change.Checksum) (*change.Model, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if m := c.known[sum]; m != nil {
+	if i := slices.IndexFunc(c.known, func(m *change.Model) bool { return m.Checksum() == sum }); i >= 0 {
+		m := c.known[i]
+		c.known = append(slices.Delete(c.known, i, i+1), m)
 		return m, nil
 	}
-	var m *change.Model
+	var near, m *change.Model
+	if len(c.known) > 0 {
+		near = c.known[len(c.known)-1] // they follow each other, and have nearly everything in common
+	}
 	if err := c.with(ctx, func(conn *pgx.Conn) (err error) {
-		m, err = commitlog.LoadModel(ctx, conn, sum, c.last)
+		m, err = commitlog.LoadModel(ctx, conn, sum, near)
 		return err
 	}); err != nil {
 		return nil, err
 	}
-	c.last = m
-	if len(c.known) >= 16 { // a window rarely spans more than two
-		clear(c.known)
+	if len(c.known) == maxModels {
+		c.known = slices.Delete(c.known, 0, 1)
 	}
-	c.known[sum] = m
+	c.known = append(c.known, m)
 	return m, nil
 }
 

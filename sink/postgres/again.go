@@ -226,11 +226,11 @@ func (t *Target) wantAgain(ctx context.Context, c *contradiction) error {
 	if err != nil {
 		return err
 	}
-	rendered, err := (&run{t: t, ctx: ctx, model: model}).schema()
+	now, err := (&run{t: t, ctx: ctx, model: model}).around(c.oid)
 	if err != nil {
 		return err
 	}
-	tbl := rendered.tables[c.oid]
+	tbl := now.tables[c.oid]
 	if tbl == nil {
 		return c.err
 	}

@@ -114,13 +114,13 @@ func (t *Target) missing(ctx context.Context, w *worker, oid uint32) (s *source,
 	return s, begun, t.wrap("read the copy", err)
 }
 
-// here is a table as the replica has it now, and its schema; the turn is held.
+// here is a table as the replica has it now, and what is around it; the turn is held.
 func (t *Target) here(ctx context.Context, oid uint32) (*schema.Table, *rendered, error) {
 	model, err := t.models.Model(ctx, t.modelSum)
 	if err != nil {
 		return nil, nil, err
 	}
-	now, err := (&run{t: t, ctx: ctx, model: model}).schema()
+	now, err := (&run{t: t, ctx: ctx, model: model}).around(oid)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -311,7 +311,7 @@ func (r *run) table(rel *change.Relation) (*table, error) {
 		return nil, err
 	}
 	// A rename of the schema does not reach RELATION messages at once: the model knows.
-	now, err := r.schema()
+	now, err := r.around(rel.OID)
 	if err != nil {
 		return nil, err
 	}

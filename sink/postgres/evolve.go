@@ -32,38 +32,6 @@ import (
 // never is a position that no log reaches: what becomes consistent there does not yet.
 const never = change.LSN(1<<64 - 1)
 
-// rendered is a schema with its tables by their OIDs on the master.
-type rendered struct {
-	*schema.Model
-	tables map[uint32]*schema.Table
-	firing map[firing]bool // triggers and rules that fire also where rows are applied
-}
-
-// rendered is the schema that a model describes, as the replica's server writes it.
-func (t *Target) rendered(m *change.Model) (*rendered, error) {
-	if known := t.schemas[m]; known != nil {
-		return known, nil
-	}
-	model, err := t.renderer.Model(schema.CatalogOf(m), schema.Options{Target: t.version, Table: t.o.Tables, OwnDefaults: t.ownDefaults})
-	if err != nil {
-		return nil, fmt.Errorf("model %s: %w", m.Checksum(), err)
-	}
-	known := &rendered{model, map[uint32]*schema.Table{}, map[firing]bool{}}
-	for _, tbl := range model.Tables() {
-		known.tables[tbl.OID] = tbl
-	}
-	for _, o := range model.Objects {
-		if o.Firing != "" {
-			known.firing[firing{o.Kind, o.Schema, o.Table, o.Name}] = true
-		}
-	}
-	if len(t.schemas) >= 4 { // a step needs two
-		clear(t.schemas)
-	}
-	t.schemas[m] = known
-	return known, nil
-}
-
 // ahead asks for statements that have to be committed before the window is applied,
 // and harm nobody: new values of an enum can not be used by the transaction that adds them.
 type ahead struct {
@@ -122,11 +90,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if err := t.findDefaults(r.ctx); err != nil {
 		return err
 	}
-	before, err := t.rendered(from)
-	if err != nil {
-		return err
-	}
-	now, err := t.rendered(to)
+	before, now, err := r.pair(from, to)
 	if err != nil {
 		return err
 	}
@@ -367,8 +331,20 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	return err
 }
 
-// schema is the one that the replica has: that of the model in force, or one ahead of it.
-func (r *run) schema() (*rendered, error) {
+// pair is the part of two models that a plan between them needs, or both as a whole, if there are tables to be
+// copied: these have to be found in it.
+func (r *run) pair(from, to *change.Model) (before, now *rendered, err error) {
+	if !r.incomplete() {
+		return r.t.pair(from, to)
+	}
+	if before, err = r.t.rendered(from); err == nil {
+		now, err = r.t.rendered(to)
+	}
+	return before, now, err
+}
+
+// around is what the replica's schema says of a relation, by its OID on the master: that of the model in force, or one ahead of it.
+func (r *run) around(oid uint32) (*rendered, error) {
 	model := r.model
 	if !r.t.ahead.IsZero() && !r.caughtUp {
 		var err error
@@ -376,7 +352,7 @@ func (r *run) schema() (*rendered, error) {
 			return nil, err
 		}
 	}
-	return r.t.rendered(model)
+	return r.t.around(model, oid)
 }
 
 // isGone says whether the table is not there any more where the schema is ahead.
@@ -384,7 +360,7 @@ func (r *run) isGone(oid uint32) (bool, error) {
 	if r.t.ahead.IsZero() || r.caughtUp {
 		return false, nil
 	}
-	now, err := r.schema()
+	now, err := r.around(oid)
 	return err == nil && now.tables[oid] == nil, err
 }
 
@@ -466,8 +442,11 @@ func (r *run) postpone(err error) error {
 		return nil
 	}
 	// The plan may have renamed it by now.
-	for _, known := range r.t.schemas {
-		for oid, tbl := range known.tables {
+	for _, known := range r.t.schemas.views {
+		if known.whole == nil {
+			continue
+		}
+		for oid, tbl := range known.whole.tables {
 			if c := r.t.copies[oid]; c != nil && c.oldest != nil && tbl.Schema == pg.SchemaName && tbl.Name == pg.TableName {
 				return &contradiction{oid, false, err}
 			}
@@ -524,7 +503,7 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 	if copied := r.t.copies[c.Relation]; copied != nil && !copied.missing && copied.mode(b.XID) == skip {
 		return nil // the copy has seen it
 	}
-	now, err := r.schema()
+	now, err := r.around(c.Relation)
 	if err != nil {
 		return err
 	}
@@ -545,7 +524,7 @@ func (r *run) want(tbl *schema.Table, settle bool) error {
 	if err := r.t.endBuilds(r.ctx); err != nil { // none goes on while tables are copied
 		return err
 	}
-	now, err := r.schema()
+	now, err := r.around(tbl.OID)
 	if err != nil {
 		return err
 	}

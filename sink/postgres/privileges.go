@@ -113,7 +113,7 @@ func (t *Target) findDefaults(ctx context.Context) error {
 	}
 	if own != t.ownDefaults {
 		t.ownDefaults = own
-		clear(t.schemas)
+		t.schemas = schemas{}
 	}
 	return nil
 }

@@ -18,7 +18,6 @@ import (
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
-	"github.com/pgbridge/pgbridge/schema"
 	"github.com/pgbridge/pgbridge/sink"
 	"github.com/pgbridge/pgbridge/sql"
 )
@@ -56,10 +55,9 @@ type Target struct {
 	reduced     bool            // what a new replica gets last is not made yet
 	ownDefaults bool            // the role that applies has default privileges
 	version     int             // major version of the replica's server
-	renderer    schema.Renderer
-	schemas     map[*change.Model]*rendered // the last ones that were needed
-	done        map[change.Checksum]bool    // models for which goAhead was called
-	look        look                        // stays when the target is closed
+	schemas     schemas
+	done        map[change.Checksum]bool // models for which goAhead was called
+	look        look                     // stays when the target is closed
 
 	// The turn to write to the replica's tables; see again.go. It guards what stands above and the jobs.
 	turn     sync.Mutex
@@ -172,7 +170,7 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	t.tables = map[*change.Relation]*table{}
 	t.copies = map[uint32]*copied{}
 	t.jobs, t.waiting, t.seen, t.failed = map[uint32]*job{}, nil, 0, nil
-	t.schemas = map[*change.Model]*rendered{}
+	t.schemas = schemas{}
 	t.done = map[change.Checksum]bool{}
 	t.upper = 0
 	mine, err := t.take(ctx)
