@@ -91,9 +91,13 @@ func (i *Image) Len() int { return len(i.records) }
 // Between returns the parts of two images of the same database that a plan between them needs: what has changed, all that depends
 // on it, and what these need to be rendered. The plan from one part's model to the other's has the same statements as that
 // between the whole ones. In a database of thousands of tables, of which one has changed, they are quickly rendered. The images
-// themselves are returned where something has changed that shows everywhere, such as a schema's name.
-func Between(a, b *Image) (x, y *Image) {
+// themselves are returned where something has changed that shows everywhere, such as a schema's name. Also are relations, by their OIDs, that
+// are to be in the parts even if they have not changed.
+func Between(a, b *Image, also ...uint32) (x, y *Image) {
 	near := map[ref]bool{}
+	for _, oid := range also {
+		near[ref{inClass, oid}] = true
+	}
 	for _, pair := range [][2]*Image{{a, b}, {b, a}} {
 		for _, r := range pair[0].records {
 			if other := pair[1].at[r.ref()]; other != nil && (other == r || other.text == r.text) {

@@ -90,11 +90,11 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if err := t.findDefaults(r.ctx); err != nil {
 		return err
 	}
-	before, now, err := r.pair(from, to)
+	pending, err := t.pendingIndexes(r.ctx)
 	if err != nil {
 		return err
 	}
-	pending, err := t.pendingIndexes(r.ctx)
+	before, now, err := r.pair(from, to, pending)
 	if err != nil {
 		return err
 	}
@@ -333,9 +333,9 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 
 // pair is the part of two models that a plan between them needs, or both as a whole, if there are tables to be
 // copied: these have to be found in it.
-func (r *run) pair(from, to *change.Model) (before, now *rendered, err error) {
+func (r *run) pair(from, to *change.Model, pending []PendingIndex) (before, now *rendered, err error) {
 	if !r.incomplete() {
-		return r.t.pair(from, to)
+		return r.t.pair(from, to, pending)
 	}
 	if before, err = r.t.rendered(from); err == nil {
 		now, err = r.t.rendered(to)

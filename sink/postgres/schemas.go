@@ -96,8 +96,8 @@ func (t *Target) around(m *change.Model, oid uint32) (*rendered, error) {
 	return t.render(v, v.image.Around(oid))
 }
 
-// pair is of two models the part that a plan from one to the other needs.
-func (t *Target) pair(from, to *change.Model) (before, now *rendered, err error) {
+// pair is of two models the part that a plan from one to the other needs, with the pending indexes, which the plan makes again.
+func (t *Target) pair(from, to *change.Model, pending []PendingIndex) (before, now *rendered, err error) {
 	a, err := t.view(from)
 	if err != nil {
 		return nil, nil, err
@@ -106,14 +106,22 @@ func (t *Target) pair(from, to *change.Model) (before, now *rendered, err error)
 	if err != nil {
 		return nil, nil, err
 	}
-	x, y := schema.Between(a.image, b.image)
-	if 2*(x.Len()+y.Len()) > a.image.Len()+b.image.Len() { // the whole of b is of use once more
-		if before, err = t.rendered(from); err == nil {
-			now, err = t.rendered(to)
-		}
-		return before, now, err
+	var indexes []uint32
+	for _, p := range pending {
+		indexes = append(indexes, p.OID)
 	}
-	if before, err = t.render(a, x); err == nil {
+	x, y := schema.Between(a.image, b.image, indexes...)
+	if x.Len() == a.image.Len() {
+		before, err = t.rendered(from)
+	} else {
+		before, err = t.render(a, x)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	if y.Len() == b.image.Len() {
+		now, err = t.rendered(to)
+	} else {
 		now, err = t.render(b, y)
 	}
 	return before, now, err
