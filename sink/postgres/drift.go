@@ -125,7 +125,7 @@ func (t *Target) lasting(ctx context.Context, drift []schema.Drift) ([]schema.Dr
 	if err != nil {
 		return nil, err
 	}
-	end, err := t.rendered(model)
+	end, err := t.renderedOnce(model)
 	if err != nil {
 		return nil, err
 	}
@@ -242,7 +242,7 @@ func (t *Target) compare(ctx context.Context, conn *pgx.Conn, at change.Checksum
 	if err != nil {
 		return nil, err
 	}
-	want, err := t.rendered(model)
+	want, err := t.renderedOnce(model)
 	if err != nil {
 		return nil, err
 	}

@@ -24,7 +24,7 @@ type view struct {
 }
 
 const (
-	maxViews = 4 // a step needs two
+	maxViews = 3 // a step needs two, and a schema that is ahead is a third
 	maxParts = 8 // by then it is less work to render the whole once
 )
 
@@ -81,6 +81,18 @@ func (t *Target) rendered(m *change.Model) (*rendered, error) {
 		v.whole, err = t.render(v, v.image)
 	}
 	return v.whole, err
+}
+
+// renderedOnce is rendered for who needs it for a moment, and seldom.
+func (t *Target) renderedOnce(m *change.Model) (*rendered, error) {
+	v, err := t.view(m)
+	if err != nil {
+		return nil, err
+	}
+	if v.whole != nil {
+		return v.whole, nil
+	}
+	return t.render(v, v.image)
 }
 
 // around is what a model says of a relation and of all that is needed to tell that.
