@@ -25,7 +25,7 @@ type tailEntry struct {
 }
 
 const (
-	tailAge   = time.Second // behind that, the log is read
+	tailAge   = 30 * time.Second // behind that, the log is read; replicas that can not keep up with a load are some seconds behind
 	tailBytes = 12 << 20
 	blockCost = 200 // bytes of memory for all but the payload
 )
