@@ -240,6 +240,44 @@ func TestSchemaChangesWhileATableIsCopiedAgain(t *testing.T) {
 	w.logs()
 }
 
+// What a worker reads a chunk to stays in the catalogs for a while when the server is killed, without its file. Types that the
+// table uses are changed and dropped all the same.
+func TestTypesChangeBehindAKilledCopy(t *testing.T) {
+	w := newWorld(t, 0, 0, 1)
+	w.onMaster(`
+		create domain amount as int check (value > -100000);
+		create type mood as enum ('glad', 'sad');
+		create type place as (x int, note text);
+		create type span as range (subtype = int);
+		create table typed (id int primary key, a amount, m mood, p place, s span, list mood[], v text, twice int generated always as (id * 2) stored, n int);
+		insert into typed (id, a, m, p, s, list, v, n) select i, i, 'glad'::mood, row(i, 'x, "y"')::place, span(i, i + 9), '{sad,glad}'::mood[], repeat('v', 50), i from generate_series(1, 3000) i;
+		insert into typed (id) select i from generate_series(3001, 3010) i;
+		analyze`)
+	w.init()
+	w.run(pgbridge.Role{Tap: true})
+	w.runTiny()
+	w.follow()
+	w.steps(`alter table typed alter n type bigint`)
+	w.underWay("typed", 3)
+	conn, release := w.hold("typed")
+	if types := w.query(w.replicas[0].URL("app"), `
+		select distinct a.atttypid::regtype from pg_class c join pg_attribute a on a.attrelid = c.oid and a.attnum > 0
+		where c.relname = 'bridge_chunk' order by 1`); fmt.Sprint(types) != "[bigint integer text]" {
+		t.Errorf("a chunk is read to columns of types %s", types)
+	}
+	w.end(w.replicas[0], 0)
+	if _, err := conn.Exec(t.Context(), `
+		alter domain amount add check (value < 100000);
+		alter table typed drop m, drop p, drop s, drop list;
+		drop type mood; drop type place; drop type span`, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	release()
+	w.begin(w.replicas[0])
+	w.equal()
+	w.logs()
+}
+
 // Values that are unique move from row to row, and rows from key to key, while their table is copied
 // again: its chunks are of one moment, whatever there is in between.
 func TestUniqueValuesMoveWhileATableIsCopiedAgain(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 	"github.com/pgbridge/pgbridge/schema"
 )
 
-// staging is where a worker reads a chunk to. It goes with the worker's connection.
+// staging is where a worker reads a chunk to. It goes with the worker's connection, but one that a killed server has left can
+// be there for minutes, without its file. So it has no column of a type that somebody could change or drop: see sqlStaging.
 const staging = "pg_temp.bridge_chunk"
 
 // copyNext copies the next chunk of a table; a notYet says that it can not be done now.
@@ -300,7 +301,7 @@ func (t *Target) register(ctx context.Context, w *worker, j *job, l *load, c chu
 			return "", t.wrap("begin a chunk of "+s.name, err)
 		}
 	}
-	if _, err := tx.Exec(ctx, "drop table if exists "+staging+"; create temporary table bridge_chunk as select "+s.columns+" from only "+s.name+" with no data",
+	if _, err := tx.Exec(ctx, "drop table if exists "+staging+"; create temporary table bridge_chunk as "+sqlStaging(tbl)+" with no data",
 		pgx.QueryExecModeSimpleProtocol); err != nil {
 		return "", t.wrap("begin a chunk of "+s.name, err)
 	}
@@ -479,7 +480,7 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 	if err != nil {
 		return 0, err
 	}
-	if tag, err = tx.Exec(ctx, s.sqlMerge(from, to), pgx.QueryExecModeSimpleProtocol); err != nil {
+	if tag, err = tx.Exec(ctx, s.sqlMerge(tbl, from, to), pgx.QueryExecModeSimpleProtocol); err != nil {
 		if collides(err) && !c.whole() {
 			return 0, t.copyWhole(ctx, w.to, tx, j, s, now, err)
 		}
@@ -600,13 +601,43 @@ func (s *source) sqlReplaced(from, to int64) string {
 	return fmt.Sprintf("delete from only %s t using %s s where %s and %s", s.name, staging, pagesOf("s", from, to), strings.Join(where, " and "))
 }
 
-// sqlMerge inserts rows of the staging table.
-func (s *source) sqlMerge(from, to int64) string {
-	list := ""
-	if s.columns != "" {
-		list = "(" + s.columns + ") overriding system value "
+// firstUserOID is the first OID that is not built in.
+const firstUserOID = 16384
+
+// copiedColumns are the columns of a table that have values of their own, in order.
+func copiedColumns(tbl *schema.Table) []schema.Column {
+	return slices.DeleteFunc(slices.Clone(tbl.Columns), func(c schema.Column) bool { return c.Generated != "" })
+}
+
+// sqlStaging selects no rows, with the columns of the staging table: what is not of a built-in type is there as text.
+func sqlStaging(tbl *schema.Table) string {
+	var list []string
+	for _, c := range copiedColumns(tbl) {
+		name := schema.Quote(c.Name)
+		if c.TypeOID >= firstUserOID {
+			name = "null::pg_catalog.text as " + name
+		}
+		list = append(list, name)
 	}
-	return fmt.Sprintf("insert into %s %sselect %s from %s s where %s", s.name, list, s.columns, staging, pagesOf("s", from, to))
+	return "select " + strings.Join(list, ", ") + " from only " + schema.Quote(tbl.Schema, tbl.Name)
+}
+
+// sqlMerge inserts rows of the staging table.
+func (s *source) sqlMerge(tbl *schema.Table, from, to int64) string {
+	var names, values []string
+	for _, c := range copiedColumns(tbl) {
+		name := schema.Quote(c.Name)
+		names = append(names, name)
+		if c.TypeOID >= firstUserOID {
+			name += "::" + c.Type
+		}
+		values = append(values, name)
+	}
+	list := ""
+	if len(names) > 0 {
+		list = "(" + strings.Join(names, ", ") + ") overriding system value "
+	}
+	return fmt.Sprintf("insert into %s %sselect %s from %s s where %s", s.name, list, strings.Join(values, ", "), staging, pagesOf("s", from, to))
 }
 
 // pagesOf is a condition for the rows of some pages.
