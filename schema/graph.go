@@ -57,6 +57,7 @@ type node struct {
 	// excluded says that the options do not want it, uncovered that it can not be rendered.
 	excluded, uncovered bool
 	dummy               []string // for views: a statement that makes an empty one of the same type
+	circular            bool     // it needs the empty one for itself
 }
 
 func (n *node) needs(m *node) {
@@ -314,6 +315,12 @@ func (g *graph) sort() []*Object {
 		}
 		users[n] = nil
 	}
+	// empty lists an empty view of the same type; it is replaced when all the view needs is there.
+	empty := func(n *node) {
+		list = append(list, &Object{Kind: n.obj.Kind, Schema: n.obj.Schema, Name: n.obj.Name, Create: n.dummy})
+		n.obj.Create[0] = strings.Replace(n.obj.Create[0], "create view", "create or replace view", 1)
+		n.dummy = nil
+	}
 	for len(waiting) > 0 {
 		var n *node
 		if ready.Len() > 0 {
@@ -321,13 +328,13 @@ func (g *graph) sort() []*Object {
 		} else {
 			n = weakest(waiting)
 			if n.dummy != nil {
-				// An empty view of the same type goes first, and is replaced when all the view needs is there.
-				list = append(list, &Object{Kind: n.obj.Kind, Schema: n.obj.Schema, Name: n.obj.Name, Create: n.dummy})
-				n.obj.Create[0] = strings.Replace(n.obj.Create[0], "create view", "create or replace view", 1)
-				n.dummy = nil
+				empty(n)
 				made(n)
 				continue
 			}
+		}
+		if n.circular && n.dummy != nil {
+			empty(n)
 		}
 		delete(waiting, n)
 		list = append(list, n.obj)

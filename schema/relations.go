@@ -118,6 +118,22 @@ func (r *reader) renderView(t *relation) {
 		nulls[i] = "null::" + c.Type + c.collation() + " as " + Quote(c.Name)
 	}
 	t.node.dummy = []string{"create view " + t.quoted() + " as select " + strings.Join(nulls, ", ")}
+	t.node.circular = t.readsItself(text)
+}
+
+// readsItself reports whether a view's query names the view, as one that was replaced can: it can not be asked, but be there.
+// The catalog's dependencies do not tell, since in old versions every view has one on itself.
+func (t *relation) readsItself(query string) bool {
+	if !strings.Contains(query, t.quoted()) {
+		return false
+	}
+	list := tokens(query)
+	for i := range len(list) - 2 {
+		if list[i] == (token{tokenName, t.Schema}) && list[i+1].text == "." && list[i+2] == (token{tokenName, t.Name}) {
+			return true
+		}
+	}
+	return false
 }
 
 func (r *reader) renderMaterializedView(t *relation) {

@@ -206,6 +206,42 @@ SELECT t.a,
    FROM public.t;
 alter table only public.t add constraint t_pkey PRIMARY KEY (a, b);
 
+-- a view is replaced by one that reads itself
+create table t (a int);
+create view w as select a from t;
+create view v as select a from w;
+-- change
+create or replace view v as select a from v;
+drop view w;
+----
+drop view public.v;
+drop view public.w;
+create view public.v as select null::integer as a;
+create or replace view public.v as
+SELECT v.a
+   FROM public.v;
+
+-- a view that reads itself reads something else
+create table t (a int);
+create view v as select a from t;
+create or replace view v as select a from v;
+-- change
+create or replace view v as select a from t;
+----
+create or replace view public.v as
+SELECT t.a
+   FROM public.t;
+
+-- a view that reads itself is dropped
+create table t (a int);
+create view v as select a from t;
+create or replace view v as select a from v;
+-- change
+drop view v;
+----
+create or replace view public.v as select null::integer as a;
+drop view public.v;
+
 -- a view and a function of its type need each other
 create table t (a int);
 create view v as select a from t;
