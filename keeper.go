@@ -27,7 +27,7 @@ type keeper struct {
 
 const (
 	keepEvery    = 10 * time.Second
-	captureEvery = time.Second      // replicas may wait for it
+	captureEvery = time.Second      // replicas may wait for it; also for tables that are to be published
 	lookEvery    = time.Hour        // for what changes without event triggers
 	restFor      = 20               // times as long as a look took
 	noteEvery    = 10 * time.Minute // for what is not replicated and no model tells of
@@ -62,11 +62,6 @@ func (k *keeper) once(ctx context.Context) error {
 		} else if err != nil {
 			k.log.Debug("the schema can not be compared with the log now", "reason", err) // it is being changed
 		}
-		if tables, err := master.PublishPending(ctx, conn); err != nil {
-			return err
-		} else if len(tables) > 0 {
-			k.log.Info("tables are published", "tables", tables)
-		}
 		if err := k.note(ctx, conn, &notes); err != nil && conn.IsClosed() {
 			return err
 		} else if err != nil {
@@ -86,6 +81,11 @@ func (k *keeper) once(ctx context.Context) error {
 				k.log.Debug("changes of the schema can not be captured now", "reason", err)
 			} else if n > 0 {
 				watch.compared = change.Checksum{}
+			}
+			if tables, err := master.PublishPending(ctx, conn); err != nil {
+				return err
+			} else if len(tables) > 0 {
+				k.log.Info("tables are published", "tables", tables)
 			}
 			select {
 			case <-ctx.Done():

@@ -23,6 +23,9 @@ func (w *world) follow() {
 	w.eventually("what others were at is captured again", func() bool {
 		return w.query(w.master.URL("app"), `select exists (select from bridge.uncaptured where pause = '0')`)[0] == "f"
 	})
+	w.eventually("tables are published that could not be at once", func() bool {
+		return w.query(w.master.URL("app"), `select exists (select from bridge.pending_table)`)[0] == "f"
+	})
 	lsn := w.query(w.master.URL("app"), marker)[0]
 	for i := range w.replicas {
 		deadline, since, last := time.Now().Add(patience), time.Now(), ""
