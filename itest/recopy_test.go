@@ -240,6 +240,45 @@ func TestSchemaChangesWhileATableIsCopiedAgain(t *testing.T) {
 	w.logs()
 }
 
+// Rows that were there before a check constraint, which is not valid for them, are copied again; also where it comes from a parent.
+func TestRowsThatNoCheckFitsAreCopiedAgain(t *testing.T) {
+	w := newWorld(t, 0, 0, 1)
+	w.onMaster(`
+		create table plain (id int primary key, v text, n int);
+		create table parts (id int primary key, v text, n int) partition by range (id);
+		create table parts_low partition of parts for values from (minvalue) to (100);
+		create table parts_high partition of parts for values from (100) to (maxvalue) partition by range (id);
+		create table parts_all partition of parts_high default;
+		create table parent (id int primary key, v text, n int);
+		create table child (primary key (id)) inherits (parent);
+		create table own (primary key (id), constraint k check (v <> '')) inherits (parent);
+		insert into plain select i, '', i from generate_series(1, 300) i;
+		insert into parts select i, case when i < 100 then 'v' else '' end, i from generate_series(1, 300) i;
+		insert into parent select i, '', i from generate_series(1, 300) i;
+		insert into child select i, '', i from generate_series(1, 300) i;
+		insert into own select i, 'v', i from generate_series(1, 300) i;
+		alter table plain add constraint k check (v <> '') not valid;
+		alter table parts add constraint k check (v <> '') not valid;
+		alter table parent add constraint k check (v <> '') not valid;
+		alter table parts_low validate constraint k;
+		comment on constraint k on parts is 'all';
+		comment on constraint k on parts_all is 'these';
+		comment on constraint k on own is 'its own'`)
+	w.init()
+	w.run()
+	w.follow()
+	w.steps(`alter table plain alter n type bigint`, `alter table parts alter n type bigint`, `alter table parent alter n type bigint`)
+	w.equal()
+	const checks = `
+		select conrelid::regclass, convalidated, conislocal, coninhcount, obj_description(oid, 'pg_constraint')
+		from pg_constraint where conname = 'k' order by conrelid::regclass::text`
+	want, have := w.query(w.master.URL("app"), checks), w.query(w.replicas[0].URL("app"), checks)
+	if fmt.Sprint(want) != fmt.Sprint(have) {
+		t.Errorf("check constraints: master\n%s\nreplica\n%s", strings.Join(want, "\n"), strings.Join(have, "\n"))
+	}
+	w.logs()
+}
+
 // What a worker reads a chunk to stays in the catalogs for a while when the server is killed, without its file. Types that the
 // table uses are changed and dropped all the same.
 func TestTypesChangeBehindAKilledCopy(t *testing.T) {

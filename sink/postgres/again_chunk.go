@@ -518,24 +518,51 @@ func (t *Target) mergeStep(ctx context.Context, w *worker, j *job, l *load, c ch
 }
 
 // suspendChecks drops the check constraints of a table that are not valid, for rows that were there before them need not
-// fulfil them, and returns the statements that make them again. Inherited ones go with the parent's and stay.
+// fulfil them, and returns the statements that make them again. One that comes from a parent goes with the parent's, and with all that
+// come from that; those of them that are valid are so again.
 func (t *Target) suspendChecks(ctx context.Context, tx pgx.Tx, name string) (again []string, err error) {
 	rows, err := tx.Query(ctx, `
-		select pg_catalog.quote_ident(k.conname), pg_catalog.pg_get_constraintdef(k.oid), pg_catalog.quote_literal(pg_catalog.obj_description(k.oid, 'pg_constraint'))
-		from pg_catalog.pg_constraint k
-		where k.conrelid = $1::pg_catalog.regclass and k.contype = 'c' and not k.convalidated and k.coninhcount = 0
-		order by k.conname`, name)
+		with recursive above (oid, conname) as (
+			select k.conrelid, k.conname
+			from pg_catalog.pg_constraint k
+			where k.conrelid = $1::pg_catalog.regclass and k.contype = 'c' and not k.convalidated
+			union
+			select k.conrelid, k.conname
+			from above a
+			join pg_catalog.pg_inherits i on i.inhrelid = a.oid
+			join pg_catalog.pg_constraint k on k.conrelid = i.inhparent and k.conname = a.conname and k.contype = 'c' and not k.connoinherit
+		), family (oid, conname, depth) as (
+			select a.oid, a.conname, 0
+			from above a
+			join pg_catalog.pg_constraint k on k.conrelid = a.oid and k.conname = a.conname and k.contype = 'c' and k.coninhcount = 0
+			union
+			select i.inhrelid, f.conname, f.depth + 1
+			from family f
+			join pg_catalog.pg_inherits i on i.inhparent = f.oid
+		)
+		select m.oid::pg_catalog.regclass::text, pg_catalog.quote_ident(k.conname), pg_catalog.pg_get_constraintdef(k.oid),
+			k.conislocal, k.convalidated, pg_catalog.quote_literal(pg_catalog.obj_description(k.oid, 'pg_constraint'))
+		from (select f.oid, f.conname, max(f.depth) as depth from family f group by f.oid, f.conname) m
+		join pg_catalog.pg_constraint k on k.conrelid = m.oid and k.conname = m.conname and k.contype = 'c'
+		order by m.depth, k.conname, m.oid`, name)
 	if err != nil {
 		return nil, t.wrap("look for constraints of "+name, err)
 	}
-	var drops []string
-	var constraint, definition string
+	var drops, after []string
+	var table, constraint, definition string
+	var local, valid bool
 	var comment *string
-	if _, err := pgx.ForEachRow(rows, []any{&constraint, &definition, &comment}, func() error {
-		drops = append(drops, "alter table "+name+" drop constraint "+constraint)
-		again = append(again, "alter table "+name+" add constraint "+constraint+" "+definition)
+	if _, err := pgx.ForEachRow(rows, []any{&table, &constraint, &definition, &local, &valid, &comment}, func() error {
+		begin := "alter table " + table
+		if local {
+			drops = append(drops, begin+" drop constraint "+constraint)
+			again = append(again, begin+" add constraint "+constraint+" "+strings.TrimSuffix(definition, " NOT VALID")+" not valid")
+		}
+		if valid {
+			after = append(after, begin+" validate constraint "+constraint)
+		}
 		if comment != nil {
-			again = append(again, "comment on constraint "+constraint+" on "+name+" is "+*comment)
+			after = append(after, "comment on constraint "+constraint+" on "+table+" is "+*comment)
 		}
 		return nil
 	}); err != nil {
@@ -546,7 +573,7 @@ func (t *Target) suspendChecks(ctx context.Context, tx pgx.Tx, name string) (aga
 			return nil, t.wrap("suspend a constraint of "+name, err)
 		}
 	}
-	return again, nil
+	return append(again, after...), nil
 }
 
 // note notes a chunk, and says whether its table is complete.
