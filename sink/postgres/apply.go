@@ -60,6 +60,12 @@ func (t *Target) window(ctx context.Context, w *sink.Window, inOrder bool) error
 			return err
 		}
 		return t.applyAgain(ctx, w, inOrder, err)
+	case errors.As(err, &wrong) && w.Parts == nil && errors.As(err, &mismatch) && mismatch.Seq > w.Blocks[0].Seq:
+		first, rest := w.Split(mismatch.Seq)
+		if err := t.window(ctx, first, inOrder); err != nil {
+			return err
+		}
+		return t.window(ctx, rest, inOrder)
 	case errors.As(err, &wrong):
 		found, lookErr := t.lookAhead(ctx, w, err)
 		if lookErr != nil || !found {
@@ -178,7 +184,8 @@ type run struct {
 	touched map[uint32]bool // by OID: of the tables whose copy the stream has not passed, those that were changed
 	silent  map[*table]bool // tables whose triggers are switched off
 
-	caughtUp bool // the stream has come to where the schema was ahead
+	caughtUp bool        // the stream has come to where the schema was ahead
+	between  []*rendered // of a run that goes ahead: where to, and where from
 	inOrder  bool
 
 	batches map[*table]*batch

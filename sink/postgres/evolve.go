@@ -95,8 +95,11 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 		return err
 	}
 	before, now, err := r.pair(from, to, pending)
+	if err == nil {
+		err = now.Contradiction()
+	}
 	if err != nil {
-		return err
+		return refuse("model", err.Error())
 	}
 	plan, indexes, err := t.planEvolve(before.Model, now.Model, pending)
 	if err != nil {
@@ -204,7 +207,10 @@ func detailed(err error) string {
 // for a moment what was no state of the master, or get to know of a change behind the first
 // rows of it. It holds the right state a little later. So when a model can not be
 // evolved to, or does not fit the rows, the replica evolves to the next one that it can, and
-// passes over those on the way there.
+// passes over those on the way there. It does so behind the last block that fits.
+//
+// The rows are still those of the block, so what the later model says of them need not hold yet. A table
+// that has other columns there, or whose rows are in the way of the plan, is emptied before it, and copied again.
 
 // unfit is a model, or what it makes of a table, that does not fit.
 type unfit struct{ err error }
@@ -235,8 +241,7 @@ func (t *Target) lookAhead(ctx context.Context, w *sink.Window, reason error) (b
 		select m.checksum
 		from bridge.model m
 		where m.seq > greatest($1, (select h.seq from bridge.model h where h.checksum = $2))
-		order by m.seq, m.checksum
-		limit 100`, at.Seq, t.ahead[:])
+		order by m.seq, m.checksum`, at.Seq, t.ahead[:])
 	if err != nil {
 		return false, fmt.Errorf("look ahead in the log: %w", err)
 	}
@@ -259,15 +264,15 @@ func (t *Target) lookAhead(ctx context.Context, w *sink.Window, reason error) (b
 		err = t.goTo(ctx, w.Blocks[0].Seq, have, to)
 		var wrong *unfit
 		var first *ahead
-		switch {
-		case errors.As(err, &first):
+		if errors.As(err, &first) {
 			if err := t.goAhead(ctx, first); err != nil {
 				return false, err
 			}
-			if err := t.goTo(ctx, w.Blocks[0].Seq, have, to); err != nil {
-				continue
-			}
+			err = t.goTo(ctx, w.Blocks[0].Seq, have, to)
+		}
+		switch {
 		case errors.As(err, &wrong):
+			t.o.Log.Debug("schema can not go ahead to a model", "replica", t.o.Name, "model", sum, "reason", err)
 			continue
 		case err != nil:
 			return false, err
@@ -278,8 +283,24 @@ func (t *Target) lookAhead(ctx context.Context, w *sink.Window, reason error) (b
 	return false, nil
 }
 
-// goTo evolves the replica in a transaction of its own.
+// goTo evolves the replica in a transaction of its own. Tables whose rows are in the way are emptied.
 func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) error {
+	emptied := map[uint32]bool{}
+	for {
+		err := t.tryToGo(ctx, seq, from, to, emptied)
+		var rows *contradiction
+		if !errors.As(err, &rows) {
+			return err
+		}
+		if emptied[rows.oid] {
+			return &unfit{err}
+		}
+		emptied[rows.oid] = true
+	}
+}
+
+// tryToGo does it if no rows are in the way but those of the given tables, and of those that have other columns.
+func (t *Target) tryToGo(ctx context.Context, seq int64, from, to *change.Model, emptied map[uint32]bool) error {
 	if err := t.findDefaults(ctx); err != nil {
 		return err
 	}
@@ -291,6 +312,9 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	if err != nil {
 		return &unfit{err}
 	}
+	if err := now.Contradiction(); err != nil {
+		return &unfit{err}
+	}
 	pending, err := t.pendingIndexes(ctx)
 	if err != nil {
 		return err
@@ -299,10 +323,18 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 	if err != nil {
 		return &unfit{err}
 	}
-	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), model: to, evolved: []evolved{{model: to}}, wanted: map[uint32]bool{}}
+	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), model: from, wanted: map[uint32]bool{}, between: []*rendered{now, before}}
 	if _, err := t.conn.Exec(ctx, "begin"); err != nil {
 		return t.wrap("begin", err)
 	}
+	for _, tbl := range now.Tables() {
+		if was := before.tables[tbl.OID]; r.isOther(was, tbl, 0) || was != nil && emptied[tbl.OID] {
+			if err := r.want(was, false); err != nil {
+				return r.abandon(err)
+			}
+		}
+	}
+	r.model, r.evolved = to, []evolved{{model: to}}
 	refuse := func(object, reason string) error { return &unfit{fmt.Errorf("%s: %s", object, reason)} }
 	if err := r.settle(plan, indexes, pending); err != nil {
 		return r.abandon(err)
@@ -311,9 +343,6 @@ func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) er
 		return r.abandon(err)
 	}
 	if err := r.follow(before, now); err != nil {
-		return r.abandon(err)
-	}
-	if err := r.wantOthers(before, now, 0); err != nil {
 		return r.abandon(err)
 	}
 	sum := to.Checksum()
@@ -398,18 +427,25 @@ func (r *run) isAhead(to *change.Model, xid uint32) (bool, error) {
 // anyway.
 func (r *run) wantOthers(stream, now *rendered, xid uint32) error {
 	for _, tbl := range now.Tables() {
-		was := stream.tables[tbl.OID]
-		copied := r.t.copies[tbl.OID]
-		switch {
-		case tbl.Partitioned, tbl.Unlogged, was == nil, sameColumns(was, tbl), r.wanted[tbl.OID]:
-		case copied != nil && (copied.oldest == nil || xid != 0 && copied.mode(xid) == skip):
-		default:
+		if r.isOther(stream.tables[tbl.OID], tbl, xid) {
 			if err := r.want(tbl, false); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// isOther says whether a table has to be copied because it has other columns than it had.
+func (r *run) isOther(was, tbl *schema.Table, xid uint32) bool {
+	copied := r.t.copies[tbl.OID]
+	switch {
+	case tbl.Partitioned, tbl.Unlogged, was == nil, sameColumns(was, tbl), r.wanted[tbl.OID]:
+		return false
+	case copied != nil && (copied.oldest == nil || xid != 0 && copied.mode(xid) == skip):
+		return false
+	}
+	return true
 }
 
 // sameColumns says whether a row of one table is one of the other.
@@ -423,7 +459,7 @@ func sameColumns(a, b *schema.Table) bool {
 func (r *run) incomplete() bool { return len(r.t.copies) > 0 || len(r.wanted) > 0 }
 
 // contradiction is a table that was copied from a later state of the master, which a
-// constraint of the way there does not fit; or one of a schema that is ahead, which rows of the way
+// constraint of the way there does not fit; or one whose rows are in the way of a schema that goes ahead; or one of a schema that is ahead, which rows of the way
 // there do not fit; or one that was copied from several, which do not fit each other: then it has
 // to be copied as a whole.
 type contradiction struct {
@@ -440,6 +476,13 @@ func (r *run) postpone(err error) error {
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || pg.TableName == "" || pg.Code[:2] != "23" && pg.Code[:2] != "22" {
 		return nil
+	}
+	for _, known := range r.between {
+		for oid, tbl := range known.tables {
+			if tbl.Schema == pg.SchemaName && tbl.Name == pg.TableName && !r.wanted[oid] {
+				return &contradiction{oid, false, err}
+			}
+		}
 	}
 	// The plan may have renamed it by now.
 	for _, known := range r.t.schemas.views {
