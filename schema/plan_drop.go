@@ -115,6 +115,15 @@ func (p *planner) drop(x *Object, late bool) {
 	if !p.isDropped(x, late) || p.visited[x] {
 		return
 	}
+	if link := p.a.linkOf[x]; link != nil && link.Kind == KindPartition {
+		// By itself it could not be dropped if the partitioned table refers to itself.
+		for _, parent := range p.a.parents(x) {
+			p.drop(parent, late)
+		}
+		if p.visited[x] {
+			return
+		}
+	}
 	p.visited[x] = true
 	if dummy := p.a.dummies[x.key()]; dummy != nil {
 		p.do(x, strings.Replace(dummy.Create[0], "create view", "create or replace view", 1))

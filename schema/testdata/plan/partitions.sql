@@ -92,7 +92,6 @@ create table c (a int, b text, foreign key (a, b) references m);
 drop table m cascade;
 ----
 alter table public.c drop constraint c_a_b_fkey;
-drop table public.z1;
 drop table public.m;
 
 -- a partition's bounds change
@@ -331,3 +330,14 @@ alter table m1 alter e set storage external, alter e set statistics 50;
 alter table public.m add column e text;
 alter table only public.m1 alter column e set storage external;
 alter table only public.m1 alter column e set statistics 50;
+
+-- a partitioned table that refers to itself is dropped
+create table t (a int primary key, b int references t) partition by range (a);
+create table t_1 partition of t for values from (minvalue) to (100);
+create table t_2 partition of t default;
+create view v as select * from t_2;
+-- change
+drop table t cascade;
+----
+drop view public.v;
+drop table public.t;
