@@ -56,7 +56,7 @@ func (r *reader) addIndexes() {
 			continue
 		}
 		name, id := Quote(x.Schema, x.Name), ref{inClass, x.OID}
-		o := &Object{Kind: KindIndex, Name: x.Name, OID: x.OID, Phase: PostData, Definition: x.Definition, Create: []string{x.Definition}}
+		o := &Object{Kind: KindIndex, Name: x.Name, OID: x.OID, Phase: PostData, Definition: x.Definition, Create: []string{x.Definition}, keyColumns: x.Columns}
 		n := r.addPart(o, id, "index "+name, t)
 		if n == nil {
 			continue

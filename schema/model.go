@@ -97,6 +97,8 @@ type Object struct {
 	parts  []component // what a type is made of
 	roles  [][]string  // that have to exist, for each statement of Create; empty where none need to
 	domain *domain     // of domains
+	// keyColumns are the numbers of the columns of an index, and of the constraint that is made of it; 0 for expressions.
+	keyColumns []int16
 	// clause is, of a check constraint, its definition, also where Definition is empty because it is the parent's; of a
 	// view, its columns and their types.
 	clause string

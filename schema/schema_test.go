@@ -50,6 +50,9 @@ func read(t testing.TB, conn *pgx.Conn, opt schema.Options) *schema.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := m.Contradiction(); err != nil {
+		t.Errorf("what was read at one moment: %v", err)
+	}
 	return m
 }
 
