@@ -124,7 +124,7 @@ func (r *reader) renderView(t *relation) {
 // readsItself reports whether a view's query names the view, as one that was replaced can: it can not be asked, but be there.
 // The catalog's dependencies do not tell, since in old versions every view has one on itself.
 func (t *relation) readsItself(query string) bool {
-	if !strings.Contains(query, t.quoted()) {
+	if !strings.Contains(query, strings.ReplaceAll(t.Name, `"`, `""`)) {
 		return false
 	}
 	list := tokens(query)

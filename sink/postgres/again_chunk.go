@@ -554,12 +554,13 @@ func (t *Target) suspendChecks(ctx context.Context, tx pgx.Tx, name string) (aga
 	var comment *string
 	if _, err := pgx.ForEachRow(rows, []any{&table, &constraint, &definition, &local, &valid, &comment}, func() error {
 		begin := "alter table " + table
+		if valid {
+			definition += " not valid" // as the parent's
+			after = append(after, begin+" validate constraint "+constraint)
+		}
 		if local {
 			drops = append(drops, begin+" drop constraint "+constraint)
-			again = append(again, begin+" add constraint "+constraint+" "+strings.TrimSuffix(definition, " NOT VALID")+" not valid")
-		}
-		if valid {
-			after = append(after, begin+" validate constraint "+constraint)
+			again = append(again, begin+" add constraint "+constraint+" "+definition)
 		}
 		if comment != nil {
 			after = append(after, "comment on constraint "+constraint+" on "+table+" is "+*comment)
