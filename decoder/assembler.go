@@ -240,7 +240,10 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 		return replay()
 	}
 	tx.parts = func(f func([]byte) error) error {
-		c.part = f
+		c.part = func(part []byte) error {
+			tx.Models = c.models[:len(c.models):len(c.models)]
+			return f(part)
+		}
 		if err := replay(); err != nil {
 			return err
 		}

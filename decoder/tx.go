@@ -25,7 +25,7 @@ type Tx struct {
 
 	// Model is the model in force at the end, Models the ones that came into
 	// force in this transaction. For a large transaction they are set when Parts
-	// has returned.
+	// has returned; Models has those of a part already while Parts gives it.
 	Model  *change.Model
 	Models []*change.Model
 	// Changes is what they change, with Models.
