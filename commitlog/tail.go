@@ -15,6 +15,7 @@ type Tail struct {
 	bytes   int64
 	fed     bool
 	last    int64         // the last block that was fed
+	large   *Large        // the last one that was begun
 	changed chan struct{} // closed when something changes; nil: nobody waits
 }
 

@@ -239,8 +239,9 @@ func (w *Writer) store(ctx context.Context, made []Made, blocks []Block) (err er
 }
 
 // AppendLarge makes and stores the block of one transaction whose content comes in parts, which are stored
-// as they come; all that was made before is stored already. complete is called behind the last one and gives the entry.
-func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error) error, complete func() Entry) error {
+// as they come; all that was made before is stored already. entry gives what is known: the position and the time from the
+// beginning, with each part the models that have come into force by its end, and all of it behind the last one.
+func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error) error, entry func() Entry) (err error) {
 	seq := w.head.Seq + 1
 	if err := w.partition(ctx, seq); err != nil {
 		return err
@@ -250,6 +251,10 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 		return fmt.Errorf("append block %d: %w", seq, err)
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx)) // does nothing after the commit
+	// Who applies it in this process begins now, and ends when the block is made.
+	e := entry()
+	large := w.Tail.grow(Block{Header: Header{Epoch: w.head.Epoch, Seq: seq, XID: e.XID, LSN: e.LSN, Commit: e.Commit}}, w.model)
+	defer func() { large.finish(nil, err) }() // does nothing when it is made
 	var (
 		digest = hash.Hash(sha256.New())
 		first  []byte
@@ -266,10 +271,12 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 		count++
 		if count == 1 {
 			first = Pack(nil, part)
+			large.add(first, entry().Models)
 			return nil
 		}
 		p := &packed[count%3]
 		*p = Pack((*p)[:0], part)
+		large.add(*p, entry().Models)
 		select {
 		case store <- *p:
 			return nil
@@ -285,12 +292,16 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 	if err != nil {
 		return fmt.Errorf("append block %d, part %d: %w", seq, count, err)
 	}
-	e := complete()
+	e = entry()
 	if count == 0 {
 		first, count = Pack(nil, nil), 1
+		large.add(first, e.Models)
 	}
 	b := Block{Header: next(&e, w.head, count, size), Payload: first}
 	b.Checksum = b.Sum(w.head.Checksum, [sha256.Size]byte(digest.Sum(nil)))
+	if len(e.Models) == 0 { // which are looked up in the sync table by what comes behind the block
+		large.finish(&b, nil)
+	}
 	batch := &pgx.Batch{}
 	known := w.model
 	for _, m := range e.Models {
@@ -306,6 +317,7 @@ func (w *Writer) AppendLarge(ctx context.Context, parts func(func([]byte) error)
 	if err := tx.Commit(ctx); err != nil {
 		return fmt.Errorf("append block %d: %w", seq, err)
 	}
+	large.finish(&b, nil)
 	w.made, w.head, w.model = b.Position(), b.Position(), e.Model
 	w.Tail.Feed(b)
 	return nil
