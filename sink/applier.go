@@ -125,6 +125,8 @@ type Applier struct {
 	Tail   *commitlog.Tail // shared with others of the process; may be nil
 	Log    *slog.Logger
 
+	stored int64 // a large block that is not to be applied before it is stored
+
 	mu       sync.Mutex
 	position change.Position
 	state    string
@@ -159,6 +161,11 @@ func (a *Applier) Run(ctx context.Context) error {
 			a.Log.Debug("window is applied in order", "replica", a.Name, "reason", fallback.err)
 			continue
 		}
+		var unmade *unmadeError
+		if errors.As(err, &unmade) {
+			a.Log.Debug("large block is applied when it is stored", "replica", a.Name, "reason", err)
+			continue
+		}
 		a.fail(ctx, err)
 		if unreachable(err) || blocked(err) {
 			wait = min(wait, retryUnreachable)
@@ -177,6 +184,12 @@ type setwiseError struct{ err error }
 
 func (e *setwiseError) Error() string { return e.err.Error() }
 func (e *setwiseError) Unwrap() error { return e.err }
+
+// unmadeError is a block that was being made and could not be applied meanwhile: it is to be applied from the log.
+type unmadeError struct{ err error }
+
+func (e *unmadeError) Error() string { return e.err.Error() }
+func (e *unmadeError) Unwrap() error { return e.err }
 
 // once opens everything and applies until something fails. inOrder says that the
 // first blocks are to be applied in order, each on its own.
@@ -221,7 +234,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 		a.progress(state.Position, "catching_up")
 	}
 
-	p := &puller{conn: pull, limits: a.Limits, model: state.Model, verify: commitlog.NewVerifier(state.Position), tail: a.Tail, idle: make(chan struct{}, 1)}
+	p := &puller{conn: pull, limits: a.Limits, model: state.Model, verify: commitlog.NewVerifier(state.Position), tail: a.Tail, models: models, stored: a.stored, idle: make(chan struct{}, 1)}
 	windows := make(chan *Window)
 	var pulling, reporting sync.WaitGroup
 	var pullErr error
@@ -270,7 +283,9 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 		if !more {
 			return a.explain(pullErr)
 		}
-		if inOrder {
+		if w.Growing {
+			err = a.applyGrowing(ctx, w, models)
+		} else if inOrder {
 			err = a.applyInOrder(ctx, w, models)
 			inOrder = w.After().Seq < until
 		} else if err = a.Target.Apply(ctx, w, models, false); err != nil && retryInOrder(err) {
@@ -311,6 +326,18 @@ func (a *Applier) applyInOrder(ctx context.Context, w *Window, models Models) er
 		one.Before, one.Model = one.After(), one.Blocks[0].Model
 	}
 	return nil
+}
+
+// applyGrowing applies a large block while it is being made. What it fails for is found out when it is stored, since till
+// then it may be for want of what the log will have, or because of what will not be in the log at all. Nor is a block begun
+// again that was not made: each time, what is rolled back is left behind in the replica's tables.
+func (a *Applier) applyGrowing(ctx context.Context, w *Window, models Models) error {
+	err := a.Target.Apply(ctx, w, models, false)
+	if err == nil || !retryInOrder(err) {
+		return err
+	}
+	a.stored = w.Blocks[0].Seq
+	return &unmadeError{err}
 }
 
 // retryInOrder says whether another way to apply the window may do better.
@@ -411,6 +438,15 @@ type modelCache struct {
 	mu    sync.Mutex // guards what follows
 	conn  *pgx.Conn
 	known []*change.Model // the one that was used last is the last
+
+	expected []*change.Model // that the log does not have yet
+}
+
+// expect gives the models of a block that is being made.
+func (c *modelCache) expect(models []*change.Model) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.expected = models
 }
 
 // use calls f with the connection.
@@ -439,6 +475,11 @@ func (c *modelCache) Model(ctx context.Context, sum change.Checksum) (*change.Mo
 		m := c.known[i]
 		c.known = append(slices.Delete(c.known, i, i+1), m)
 		return m, nil
+	}
+	for _, m := range c.expected {
+		if m.Checksum() == sum {
+			return m, nil
+		}
 	}
 	var near, m *change.Model
 	if len(c.known) > 0 {

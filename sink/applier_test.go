@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/pgbridge/pgbridge/change"
+	"github.com/pgbridge/pgbridge/commitlog"
 )
 
 // fakeTarget notes what it is asked for.
@@ -178,5 +179,43 @@ func TestMismatchSaysWhereAndWhat(t *testing.T) {
 		if got := c.mismatch.Error(); got != c.want {
 			t.Errorf("got %s, want %s", got, c.want)
 		}
+	}
+}
+
+// What a block that is being made fails for is found out when it is stored, but what is wrong with a server is known at once.
+func TestApplyGrowing(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		err    error
+		quiet  bool
+		stored int64
+	}{
+		{"it fits", nil, false, 0},
+		{"its rows do not fit", &Mismatch{Reason: "duplicate key"}, true, 8},
+		{"the replica is away", &Unreachable{errors.New("connection reset")}, false, 0},
+		{"someone holds a lock", &Blocked{Err: errors.New("lock timeout")}, false, 0},
+		{"it is not made", fmt.Errorf("part 3: %w", commitlog.ErrUnmade), true, 8},
+	} {
+		w := &Window{Before: anchor, Model: change.Checksum{0xaa}, Blocks: []Block{{Block: chain("one")[0]}}, Growing: true}
+		a, _ := testApplier(&fakeTarget{fail: map[int64]error{8: c.err}}, nil)
+		err := a.applyGrowing(t.Context(), w, nil)
+		var unmade *unmadeError
+		if !errors.Is(err, c.err) || errors.As(err, &unmade) != c.quiet || a.stored != c.stored {
+			t.Errorf("%s: got %v, waits for block %d to be stored", c.name, err, a.stored)
+		}
+	}
+}
+
+func TestExpectedModelsAreNotLookedUp(t *testing.T) {
+	gone := errors.New("connection refused")
+	models := &modelCache{open: func(context.Context) (*pgx.Conn, error) { return nil, gone }}
+	m := change.NewModel()
+	models.expect([]*change.Model{m})
+	if got, err := models.Model(t.Context(), m.Checksum()); got != m || err != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	models.expect(nil)
+	if _, err := models.Model(t.Context(), m.Checksum()); !errors.Is(err, gone) {
+		t.Errorf("behind the block: got %v, want %v", err, gone)
 	}
 }

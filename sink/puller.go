@@ -25,6 +25,8 @@ type puller struct {
 	model  change.Checksum // in force at the verifier's position
 	verify *commitlog.Verifier
 	tail   *commitlog.Tail
+	models *modelCache
+	stored int64         // the block that is taken from the log only, not while it is being made
 	idle   chan struct{} // gets something, of capacity 1, when all that there is was sent
 
 	notified bool         // the server notifies of blocks
@@ -55,6 +57,15 @@ func (p *puller) run(ctx context.Context, out chan<- *Window) error {
 			}
 			continue
 		}
+		if large := p.growing(at + 1); large != nil {
+			p.listen(ctx)
+			err := p.sendLarge(ctx, large.Block(), large, out)
+			large.Close()
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if look || !fed || last > at {
 			look = false
 			more, err := p.read(ctx, fed, out)
@@ -81,6 +92,14 @@ func (p *puller) run(ctx context.Context, out chan<- *Window) error {
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// growing is the block seq if it is being made in this process.
+func (p *puller) growing(seq int64) *commitlog.Large {
+	if seq == p.stored {
+		return nil
+	}
+	return p.tail.Large(seq)
 }
 
 // read sends what there is in the log, and says whether there may be more. Else it will be notified of blocks, unless they
@@ -174,7 +193,7 @@ func (p *puller) send(ctx context.Context, blocks []commitlog.Block, changed <-c
 			return p.gap(ctx, blocks[0].Seq)
 		}
 		if blocks[0].Parts > 1 {
-			if err := p.sendLarge(ctx, blocks[0], out); err != nil {
+			if err := p.sendLarge(ctx, blocks[0], nil, out); err != nil {
 				return err
 			}
 			blocks = blocks[1:]
@@ -233,12 +252,12 @@ func (p *puller) fill(w *Window, size *int64, blocks []commitlog.Block) (rest []
 	return blocks, nil
 }
 
-// sendLarge sends a block of several parts and waits until they were read.
-func (p *puller) sendLarge(ctx context.Context, b commitlog.Block, out chan<- *Window) error {
+// sendLarge sends a block of several parts and waits until they were read: from the log, or while they are being made.
+func (p *puller) sendLarge(ctx context.Context, b commitlog.Block, growing *commitlog.Large, out chan<- *Window) error {
 	done := make(chan error, 1)
-	w := &Window{Before: p.verify.Position(), Model: p.model, Blocks: []Block{{Block: b}}}
+	w := &Window{Before: p.verify.Position(), Model: p.model, Blocks: []Block{{Block: b}}, Growing: growing != nil}
 	w.Parts = func(ctx context.Context, f func([]byte) error) error {
-		err := p.parts(ctx, w, f)
+		err := p.parts(ctx, w, growing, f)
 		done <- err
 		return err
 	}
@@ -249,7 +268,7 @@ func (p *puller) sendLarge(ctx context.Context, b commitlog.Block, out chan<- *W
 	}
 	select {
 	case err := <-done:
-		p.model = b.Model
+		p.model = w.Blocks[0].Model
 		return err
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -262,15 +281,27 @@ type part struct {
 	err             error
 }
 
-// parts gives the content of a large block to f. The next part is read and verified meanwhile.
-func (p *puller) parts(ctx context.Context, w *Window, f func([]byte) error) error {
+// parts gives the content of a large block to f. The next part is read and verified meanwhile. All of the block is known when it returns.
+func (p *puller) parts(ctx context.Context, w *Window, growing *commitlog.Large, f func([]byte) error) error {
 	b := &w.Blocks[0].Block
 	reading, cancel := context.WithCancel(ctx)
 	read := make(chan part, 1)
+	next := func(n int) ([]byte, bool, error) { return growing.Part(reading, n) }
+	if growing != nil {
+		defer p.models.expect(nil) // behind the block the log has them
+	} else {
+		next = func(n int) ([]byte, bool, error) {
+			if n == 0 || n >= int(b.Parts) {
+				return b.Payload, n == 0, nil
+			}
+			stored, err := commitlog.ReadPart(reading, p.conn, b.Seq, int32(n))
+			return stored, true, err
+		}
+	}
 	var reader sync.WaitGroup
 	reader.Go(func() {
 		defer close(read)
-		p.readParts(reading, b, read)
+		p.readParts(reading, b.Seq, next, read)
 	})
 	defer reader.Wait()
 	defer cancel()
@@ -285,13 +316,22 @@ func (p *puller) parts(ctx context.Context, w *Window, f func([]byte) error) err
 				return err
 			}
 		}
+		if growing != nil {
+			p.models.expect(growing.Models())
+		}
 		if refused == nil {
 			refused = f(next.content)
+		}
+		if refused != nil && growing != nil {
+			return refused // there is nothing to know of the block yet
 		}
 		n++
 	}
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
+	}
+	if growing != nil {
+		*b = growing.Block()
 	}
 	if err := p.verify.Block(b); err != nil {
 		return err
@@ -299,26 +339,27 @@ func (p *puller) parts(ctx context.Context, w *Window, f func([]byte) error) err
 	return refused
 }
 
-// readParts sends the parts of a block, until one has an error or ctx ends. The content of a part is valid until the
-// next but one was taken.
-func (p *puller) readParts(ctx context.Context, b *commitlog.Block, out chan<- part) {
+// readParts sends the parts of a block as next gives them, until there are no more, one has an error or ctx ends. The content of a part
+// is valid until the next but one was taken.
+func (p *puller) readParts(ctx context.Context, seq int64, next func(n int) ([]byte, bool, error), out chan<- part) {
 	contents := [3][]byte{{}, {}, {}} // one is being filled, one waits, one is in use
-	for n := range b.Parts {
-		next := part{stored: b.Payload}
-		if n > 0 {
-			next.stored, next.err = commitlog.ReadPart(ctx, p.conn, b.Seq, n)
+	for n := 0; ; n++ {
+		stored, there, err := next(n)
+		if !there && err == nil {
+			return
 		}
-		if next.err == nil {
+		one := part{stored: stored, err: err}
+		if err == nil {
 			c := &contents[n%3]
-			next.content, next.err = p.verify.Part((*c)[:0], b.Seq, next.stored)
-			*c = next.content
+			one.content, one.err = p.verify.Part((*c)[:0], seq, stored)
+			*c = one.content
 		}
 		select {
-		case out <- next:
+		case out <- one:
 		case <-ctx.Done():
 			return
 		}
-		if next.err != nil {
+		if one.err != nil {
 			return
 		}
 	}

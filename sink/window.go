@@ -22,6 +22,10 @@ type Window struct {
 	// Parts is set for a window of one large block: it calls f with the content in
 	// parts and returns nil only if the whole block was verified. It can be called once.
 	Parts func(ctx context.Context, f func(content []byte) error) error
+	// Growing says that the block is still being made, and may not become what its parts look like. Blocks[0] has
+	// number, transaction, LSN and time; the rest is there when Parts has returned. Nothing may be done for the block but
+	// what is undone with the transaction that applies it.
+	Growing bool
 	// StoredParts gives the parts 1… as they are stored while Parts runs, for the
 	// replica's own log; set it before calling Parts.
 	StoredParts func(part int32, stored []byte) error

@@ -44,6 +44,8 @@ func (t *Target) window(ctx context.Context, w *sink.Window, inOrder bool) error
 	var cut *halfway
 	switch {
 	case err == nil:
+	case w.Growing:
+		return err // and nothing is done about it: there may be nothing to it
 	case errors.As(err, &cut):
 		first, rest := w.Split(cut.seq)
 		if err := t.window(ctx, first, inOrder); err != nil {
