@@ -20,7 +20,7 @@ import (
 // A part of the bridge that has to be killed by SIGKILL runs in a process of its own:
 // the test binary itself, told by these variables what to run.
 const (
-	roleVariable   = "ITEST_BRIDGE"        // tap, replica=NAME, or tiny (see tinyApplier)
+	roleVariable   = "ITEST_BRIDGE"        // all, tap, replica=NAME, or tiny (see tinyApplier)
 	configVariable = "ITEST_BRIDGE_CONFIG" // the configuration file
 )
 
@@ -59,6 +59,9 @@ func partOf(c *config.Config, name string, log *slog.Logger) (run func(context.C
 			return nil, err
 		}
 		return a.Run, nil
+	}
+	if name == "all" {
+		return func(ctx context.Context) error { return pgbridge.New(c, log).Run(ctx) }, nil
 	}
 	role, err := pgbridge.ParseRole(name)
 	return func(ctx context.Context) error { return pgbridge.New(c, log).Run(ctx, role) }, err
