@@ -215,7 +215,7 @@ func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gath
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-pending.ready:
-			pending.gather(ctx, took-time.Since(ended))
+			pending.fill(ctx, took-time.Since(ended))
 		case <-tick.C:
 		}
 		txs := pending.take()
@@ -294,8 +294,8 @@ const (
 	restDelay    = 5 * time.Millisecond   // at most
 )
 
-// gather gives a window time to fill: for the rest, or while there is much to do.
-func (g *gathering) gather(ctx context.Context, rest time.Duration) {
+// fill gives a window time to fill: for the rest, or while there is much to do.
+func (g *gathering) fill(ctx context.Context, rest time.Duration) {
 	delay := min(rest, restDelay)
 	g.mu.Lock()
 	if len(g.txs) > 0 && g.txs[0].behind >= backlogFrom {

@@ -180,10 +180,11 @@ func (c Changes) End(lsn LSN) {
 	for _, at := range c {
 		certain = certain || at == 0
 	}
+	if !certain {
+		return
+	}
 	for address := range c {
-		if certain {
-			c[address] = lsn
-		}
+		c[address] = lsn
 	}
 }
 

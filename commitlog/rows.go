@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
@@ -23,9 +22,6 @@ const blockColumnCount = 10
 
 // copyFrom is how many blocks are worth a COPY, which can not be sent together with other statements.
 const copyFrom = 64
-
-// pgEpoch is the zero of PostgreSQL's timestamps, in microseconds.
-var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC).UnixMicro()
 
 // StoreBlocks stores rows as they are, for the master's log and for its copy on a replica, in the transaction that the
 // connection is in. Many are stored at once; a few are queued in the batch, for the caller to send.
@@ -69,7 +65,7 @@ func appendBlockRow(dst []byte, b *Block) []byte {
 	int4(b.Epoch)
 	int8(int64(b.XID))
 	int8(int64(b.LSN))
-	int8(b.Commit.UnixMicro() - pgEpoch)
+	int8(change.Timestamp(b.Commit))
 	bytea(b.Model[:])
 	bytea(b.Checksum[:])
 	int4(b.Parts)
@@ -143,7 +139,7 @@ func blockOf(row [][]byte, s *slab) (b Block, err error) {
 	if micros == math.MaxInt64 || micros == math.MinInt64 {
 		return b, errors.New("commit_time is infinite")
 	}
-	b.Commit = time.UnixMicro(pgEpoch + micros)
+	b.Commit = change.TimeOf(micros)
 	if b.Model, err = change.ParseChecksum(row[5]); err != nil {
 		return b, fmt.Errorf("model: %w", err)
 	}

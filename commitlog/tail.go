@@ -38,6 +38,11 @@ func (t *Tail) Put(blocks []Block) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.put(blocks)
+}
+
+// put is Put for who holds mu.
+func (t *Tail) put(blocks []Block) {
 	now := time.Now()
 	t.expire(now)
 	if t.blocks == nil {
@@ -56,14 +61,14 @@ func (t *Tail) Put(blocks []Block) {
 }
 
 // Feed is Put by the log's writer: all blocks that there are come this way, until it ends with Starve.
-func (t *Tail) Feed(blocks ...Block) {
+func (t *Tail) Feed(b Block) {
 	if t == nil {
 		return
 	}
 	t.mu.Lock()
-	t.fed, t.last = true, blocks[len(blocks)-1].Seq
-	t.mu.Unlock()
-	t.Put(blocks)
+	defer t.mu.Unlock()
+	t.fed, t.last = true, b.Seq
+	t.put([]Block{b})
 }
 
 // Starve says that new blocks do not come by Feed any more.

@@ -304,7 +304,7 @@ func (a *assembler) commit(c *content, xid uint32) error {
 }
 
 func (a *assembler) tx(xid uint32, end change.LSN, micros int64) *Tx {
-	tx := &Tx{XID: xid, LSN: end, Commit: commitTime(micros)}
+	tx := &Tx{XID: xid, LSN: end, Commit: change.TimeOf(micros)}
 	if !a.sent.IsZero() {
 		tx.Behind = a.sent.Sub(tx.Commit)
 	}
@@ -474,11 +474,6 @@ func (c *content) evolve(next *change.Model) {
 	c.evolveStart = len(c.buf)
 	c.buf = change.AppendEvolve(c.buf, next.Checksum())
 	c.evolveEnd = len(c.buf)
-}
-
-func commitTime(micros int64) time.Time {
-	// Not pgEpoch.Add: a Duration spans 292 years only.
-	return time.UnixMicro(pgEpoch.UnixMicro() + micros).UTC()
 }
 
 // content gathers the encoded changes of one transaction.

@@ -77,9 +77,9 @@ func (m *message) show() string {
 	}
 	switch m.kind {
 	case msgBegin:
-		return fmt.Sprintf("begin %d, final LSN %s, time %s", m.xid, m.lsn, commitTime(m.micros).Format("2006-01-02 15:04:05.000000"))
+		return fmt.Sprintf("begin %d, final LSN %s, time %s", m.xid, m.lsn, change.TimeOf(m.micros).Format("2006-01-02 15:04:05.000000"))
 	case msgCommit:
-		return fmt.Sprintf("commit at %s, end %s, time %s", m.lsn, m.end, commitTime(m.micros).Format("2006-01-02 15:04:05.000000"))
+		return fmt.Sprintf("commit at %s, end %s, time %s", m.lsn, m.end, change.TimeOf(m.micros).Format("2006-01-02 15:04:05.000000"))
 	case msgOrigin:
 		return "origin"
 	case msgType:
@@ -101,7 +101,7 @@ func (m *message) show() string {
 	case msgStreamStop:
 		return "stream stop"
 	case msgStreamCommit:
-		return fmt.Sprintf("stream commit %d at %s, end %s, time %s", m.xid, m.lsn, m.end, commitTime(m.micros).Format("2006-01-02 15:04:05.000000"))
+		return fmt.Sprintf("stream commit %d at %s, end %s, time %s", m.xid, m.lsn, m.end, change.TimeOf(m.micros).Format("2006-01-02 15:04:05.000000"))
 	case msgStreamAbort:
 		return fmt.Sprintf("stream abort %d of %d", m.subxid, m.xid)
 	}

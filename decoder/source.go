@@ -325,7 +325,7 @@ func standbyStatus(lsn change.LSN, now time.Time, reply bool) []byte {
 	for range 3 {
 		b = binary.BigEndian.AppendUint64(b, uint64(lsn))
 	}
-	b = binary.BigEndian.AppendUint64(b, uint64(now.Sub(pgEpoch).Microseconds()))
+	b = binary.BigEndian.AppendUint64(b, uint64(change.Timestamp(now)))
 	if reply {
 		return append(b, 1)
 	}

@@ -6,9 +6,6 @@ import (
 	"github.com/pgbridge/pgbridge/change"
 )
 
-// pgEpoch is the zero of PostgreSQL's timestamps.
-var pgEpoch = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
-
 // Tx is one committed transaction.
 type Tx struct {
 	XID    uint32     // top-level transaction ID, without the epoch
