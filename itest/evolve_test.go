@@ -174,6 +174,30 @@ func TestAwayDuringManySchemaChanges(t *testing.T) {
 	w.logs()
 }
 
+// A label is added to the type that has the name by then, not to the one that had it when the window began.
+func TestLabelOfATypeThatWasMadeAgain(t *testing.T) {
+	w := newWorld(t, 0, 0, 1)
+	w.onMaster(`
+		create type a as enum ('x', 'new'); create type b as enum ('x', 'new'); create type c as enum ('x'); create type d as enum ('x', 'new');
+		create table t (id int primary key)`)
+	w.init()
+	w.spawn("tap")
+	applier := w.spawn("replica=r1")
+	w.follow()
+	applier.kill()
+	w.steps(
+		`insert into t values (1)`,
+		`drop type a`, `create type a as enum ('x')`, `alter type a add value 'new' before 'x'`,
+		`drop type b; create type b as enum ('x'); alter type b add value 'new' before 'x'`,
+		`alter type d rename to e`, `alter type c rename to d`, `alter type d add value 'new'`,
+		`create table u (id int primary key, a a default 'new', b b default 'new', d d default 'new')`,
+		`insert into u values (1)`,
+	)
+	w.again(applier)
+	w.equal()
+	w.logs()
+}
+
 // What the replica has of its own stays.
 func TestReplicasOwnObjectsStay(t *testing.T) {
 	w := newWorld(t, 0, 0, 1)

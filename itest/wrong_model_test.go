@@ -116,7 +116,7 @@ func TestRowsInTheWayOfASchemaThatGoesAhead(t *testing.T) {
 	w := newWorld(t, 0, 0, 1)
 	w.onMaster(`
 		create table p (id int primary key, c int) partition by range (id); create table p1 partition of p default;
-		create domain d as int;
+		create domain d as int; create type e as enum ('a');
 		create table added (id int primary key); insert into added select i from generate_series(1, 100) i;
 		create table required (id int primary key, n int); insert into required (id) select i from generate_series(1, 100) i;
 		create table single (id int primary key, n int); insert into single select i, 1 from generate_series(1, 100) i;
@@ -142,6 +142,7 @@ func TestRowsInTheWayOfASchemaThatGoesAhead(t *testing.T) {
 		`update turned set n = id; alter table turned alter n type int using n::int`,
 		`update refers set n = id; alter table refers add foreign key (n) references other`,
 		`delete from keyless; insert into keyless select i from generate_series(1, 100) i; alter table keyless add primary key (id)`,
+		`alter type e add value 'b'`,
 		`update other set n = -n where id < 10`,
 		`alter table p alter c type bigint`,
 		`update other set n = -n where id < 20; update single set n = n + 1000; update keyless set id = -id`,

@@ -182,6 +182,7 @@ type run struct {
 	flight  *flight
 	model   *change.Model   // in force at the change that is read
 	evolved []evolved       // models that came into force in the window
+	began   *change.Model   // the one in force before the first of these
 	wanted  map[uint32]bool // by OID: tables that are to be copied since
 	touched map[uint32]bool // by OID: of the tables whose copy the stream has not passed, those that were changed
 	silent  map[*table]bool // tables whose triggers are switched off

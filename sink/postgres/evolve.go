@@ -70,6 +70,9 @@ func (t *Target) goAhead(ctx context.Context, e *ahead) error {
 func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	from := r.model
 	r.model = to
+	if len(r.evolved) == 0 {
+		r.began = from
+	}
 	r.evolved = append(r.evolved, evolved{to, b.Seq})
 	if from.SameSchema(to) {
 		return nil
@@ -108,7 +111,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if err := r.settle(plan, indexes, pending); err != nil {
 		return err
 	}
-	if err := r.execute(b.Seq, plan, indexes, to, refuse); err != nil {
+	if err := r.execute(b.Seq, plan, indexes, from, to, refuse); err != nil {
 		return err
 	}
 	// What was prepared and looked up is of another schema now.
@@ -133,12 +136,14 @@ func (t *Target) planEvolve(old, new *schema.Model, pending []PendingIndex) (sch
 }
 
 // execute carries out a plan.
-func (r *run) execute(seq int64, plan schema.Steps, indexes map[*schema.Object]*later, to *change.Model, refuse func(object, reason string) error) error {
+func (r *run) execute(seq int64, plan schema.Steps, indexes map[*schema.Object]*later, from, to *change.Model, refuse func(object, reason string) error) error {
 	t := r.t
 	statements := plan.Then
 	switch done, tried := t.done[to.Checksum()]; {
 	case len(plan.First) == 0 || done:
-	case !tried:
+	case !tried && len(r.evolved) > 1 && r.evolved[0].seq < seq:
+		return &halfway{seq} // a type can have got its name in the window, from another one
+	case !tried && r.areTheSame(plan.First, from):
 		return &ahead{to.Checksum(), plan.First}
 	default:
 		statements = slices.Concat(plan.First, plan.Then)
@@ -188,6 +193,15 @@ func (r *run) execute(seq int64, plan schema.Steps, indexes map[*schema.Object]*
 		}
 	}
 	return nil
+}
+
+// areTheSame says whether what the statements change was in the schema that the window begins with what it is in the model.
+func (r *run) areTheSame(statements []schema.Statement, from *change.Model) bool {
+	return len(r.evolved) == 1 || !slices.ContainsFunc(statements, func(s schema.Statement) bool {
+		address := change.Address{Class: s.Object.Class, OID: s.Object.OID}
+		was, is := r.began.Entry(address), from.Entry(address)
+		return was == nil || is == nil || was.Text != is.Text
+	})
 }
 
 // detailed is an error with what the server says of its objects: a view that stands in the way is
@@ -339,7 +353,7 @@ func (t *Target) tryToGo(ctx context.Context, seq int64, from, to *change.Model,
 	if err := r.settle(plan, indexes, pending); err != nil {
 		return r.abandon(err)
 	}
-	if err := r.execute(seq, plan, indexes, to, refuse); err != nil {
+	if err := r.execute(seq, plan, indexes, from, to, refuse); err != nil {
 		return r.abandon(err)
 	}
 	if err := r.follow(before, now); err != nil {
