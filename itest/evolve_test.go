@@ -198,6 +198,32 @@ func TestLabelOfATypeThatWasMadeAgain(t *testing.T) {
 	w.logs()
 }
 
+// A transaction writes a label, and ends behind another one that renames it.
+func TestLabelIsRenamedBeforeARowIsThere(t *testing.T) {
+	w := newWorld(t, 0, 0, 1)
+	w.onMaster(`create type e as enum ('a', 'b'); create table t (id int primary key, e e, list e[]); insert into t select i, 'b', '{a,b}' from generate_series(1, 100) i`)
+	w.init()
+	w.run()
+	w.follow()
+	conn, err := pgx.Connect(t.Context(), w.master.URL("app"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close(context.Background())
+	for _, sql := range []string{`begin`, `update t set e = 'a' where id < 10; insert into t values (101, 'a')`} {
+		if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.steps(`alter type e rename value 'a' to 'c'`)
+	if _, err := conn.Exec(t.Context(), `commit`); err != nil {
+		t.Fatal(err)
+	}
+	w.steps(`update t set e = 'c', list = '{c}' where id > 90; delete from t where id = 5`)
+	w.equal()
+	w.logs()
+}
+
 // What the replica has of its own stays.
 func TestReplicasOwnObjectsStay(t *testing.T) {
 	w := newWorld(t, 0, 0, 1)

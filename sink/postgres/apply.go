@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -400,7 +401,24 @@ func (r *run) refused(seq int64, tbl *table, key string, err error) error {
 	if c := r.t.copies[tbl.rel.OID]; r.inOrder && collides(err) && c != nil && c.mixed() {
 		return &contradiction{tbl.rel.OID, true, err}
 	}
+	if r.inOrder && r.hasOldLabel(tbl.rel.OID, err) {
+		return &contradiction{tbl.rel.OID, false, err}
+	}
 	return r.at(seq, tbl, nil, &sink.Mismatch{Key: key, Reason: err.Error()})
+}
+
+// hasOldLabel says whether a row may have been written under a label that another transaction has renamed before this one ended: the
+// server writes it as it was called then. What it is called now tells a copy.
+func (r *run) hasOldLabel(oid uint32, err error) bool {
+	var pg *pgconn.PgError
+	if !errors.As(err, &pg) || pg.Code != "22P02" {
+		return false
+	}
+	now, err := r.around(oid)
+	if err != nil || now.tables[oid] == nil {
+		return false
+	}
+	return slices.ContainsFunc(now.tables[oid].Columns, func(c schema.Column) bool { return c.TypeOID >= firstUserOID })
 }
 
 // passing says whether the error is not one of rows or tables, but passes with its cause: no space
