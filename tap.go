@@ -165,11 +165,20 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 			Changes:     changes,
 			Streaming:   past == 0,
 			Certain:     t.certain,
+			Early:       t.early,
 			Oldest:      func() change.LSN { return change.LSN(oldest.Load()) },
 			Durable:     func() change.LSN { return change.LSN(durable.Load()) },
 		}, func(tx *decoder.Tx) error { return pending.put(ctx, gather(writer, tx)) })
 	})
 	return group.Wait()
+}
+
+// early takes the first rows of a large transaction for the appliers of this process.
+func (t *tap) early(xid uint32) decoder.Early {
+	if e := t.tail.Early(xid); e != nil {
+		return e
+	}
+	return nil
 }
 
 // certain says whether the model's schema knows these relations to be what the server says of their tables.

@@ -99,6 +99,9 @@ type Reader struct {
 // NewReader reads content, which must not change while changes of it are in use.
 func NewReader(content []byte) *Reader { return &Reader{buf: content} }
 
+// At is how many bytes have been read.
+func (r *Reader) At() int { return r.at }
+
 // Next reads the next change into c and says whether there was one. The error
 // names the byte at which the content is broken.
 func (r *Reader) Next(c *Change) (bool, error) {

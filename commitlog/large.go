@@ -39,12 +39,8 @@ func (t *Tail) grow(b Block, base *change.Model) *Large {
 	if t == nil {
 		return nil
 	}
-	f, err := os.CreateTemp("", "pgbridge-block-*")
+	f, err := unnamed("pgbridge-block-*")
 	if err != nil {
-		return nil
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
 		return nil
 	}
 	l := &Large{file: f, base: base, block: b, writing: true, users: 1, changed: make(chan struct{})}
@@ -53,6 +49,19 @@ func (t *Tail) grow(b Block, base *change.Model) *Large {
 	t.large = l
 	t.tell()
 	return l
+}
+
+// unnamed makes a temporary file that is gone when it is closed, or the process ends.
+func unnamed(pattern string) (*os.File, error) {
+	f, err := os.CreateTemp("", pattern)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Remove(f.Name()); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // Large is the block seq while it is being made; nil: it is not. Who has got it calls Close when it is not needed any more.

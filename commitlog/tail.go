@@ -16,6 +16,8 @@ type Tail struct {
 	fed     bool
 	last    int64         // the last block that was fed
 	large   *Large        // the last one that was begun
+	earlies []*Early      // transactions that are open on the master
+	begun   chan struct{} // closed when there is another one; nil: nobody waits
 	changed chan struct{} // closed when something changes; nil: nobody waits
 }
 

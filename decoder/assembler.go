@@ -28,9 +28,10 @@ const (
 
 // assembler turns messages into transactions. Not for concurrent use.
 type assembler struct {
-	emit func(*Tx) error
-	dir  string     // for temporary files; empty: the system's
-	skip change.LSN // transactions that end here or before are known already
+	emit  func(*Tx) error
+	dir   string                 // for temporary files; empty: the system's
+	skip  change.LSN             // transactions that end here or before are known already
+	early func(xid uint32) Early // see Options; may be nil
 
 	model     *change.Model               // as of the last transaction that was emitted
 	changes   change.Changes              // to its entries
@@ -56,6 +57,11 @@ type inFlight struct {
 	messages spool           // raw messages as they came, each behind its subtransaction's xid
 	told     []int           // when the relation messages among them came
 	aborted  map[uint32]bool // subtransactions that were rolled back
+	large    bool            // it has become a large transaction
+
+	early     Early                       // nil: nobody wants to know
+	relations map[uint32]*change.Relation // that early rows are of
+	given     map[uint32]bool             // subtransactions that early rows are of
 }
 
 func newAssembler(model *change.Model, changes change.Changes, skip change.LSN, dir string, emit func(*Tx) error) *assembler {
@@ -88,7 +94,7 @@ func (a *assembler) changed(model *change.Model, changes change.Changes) {
 func (a *assembler) close() {
 	a.content.close()
 	for _, f := range a.streamed {
-		f.messages.close()
+		f.leave(0, "the transaction has to be read again")
 	}
 }
 
@@ -123,7 +129,7 @@ func (a *assembler) handle(b []byte) error {
 		}
 		a.stream, a.hasStreamed = m.xid, true
 		if a.streamed[m.xid] == nil {
-			a.streamed[m.xid] = &inFlight{messages: spool{dir: a.dir, limit: 256 << 10}, aborted: map[uint32]bool{}}
+			a.streamed[m.xid] = a.newInFlight(m.xid)
 		}
 	case msgStreamStop:
 		if a.stream == 0 {
@@ -137,9 +143,12 @@ func (a *assembler) handle(b []byte) error {
 		}
 		if m.xid != m.subxid {
 			f.aborted[m.subxid] = true
+			if f.given[m.subxid] {
+				f.early.Cancel("a part of the transaction was rolled back")
+			}
 			return nil
 		}
-		f.messages.close()
+		f.leave(0, "the transaction was rolled back")
 		delete(a.streamed, m.xid)
 	case msgStreamCommit:
 		f := a.streamed[m.xid]
@@ -147,8 +156,14 @@ func (a *assembler) handle(b []byte) error {
 			return fmt.Errorf("stream commit of transaction %d, which was never streamed", m.xid)
 		}
 		delete(a.streamed, m.xid)
-		defer f.messages.close()
-		return a.commitStreamed(f, m.xid)
+		end := m.end
+		err := a.commitStreamed(f, m.xid)
+		if err != nil || !f.large {
+			f.leave(0, "it has become no large block")
+		} else {
+			f.leave(end, "")
+		}
+		return err
 	default:
 		return a.change(m, &a.content, a.open)
 	}
@@ -167,6 +182,7 @@ func (a *assembler) handleStreamed(b []byte) error {
 			a.clock++
 			f.told = append(f.told, a.clock)
 		}
+		f.tell(a, binary.BigEndian.Uint32(b[1:5]))
 		// The message is kept as it would stand outside a stream, behind its xid.
 		return f.messages.add(b[1:5], b[:1], b[5:])
 	}
@@ -239,6 +255,7 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 		c.discard = true
 		return replay()
 	}
+	f.large = true
 	tx.parts = func(f func([]byte) error) error {
 		c.part = func(part []byte) error {
 			tx.Models = c.models[:len(c.models):len(c.models)]
@@ -260,6 +277,57 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 		return fmt.Errorf("transaction %d was not read by its receiver", xid)
 	}
 	return nil
+}
+
+func (a *assembler) newInFlight(xid uint32) *inFlight {
+	f := &inFlight{messages: spool{dir: a.dir, limit: 256 << 10}, aborted: map[uint32]bool{}}
+	if a.early != nil {
+		f.early = a.early(xid)
+	}
+	if f.early != nil {
+		f.relations, f.given = map[uint32]*change.Relation{}, map[uint32]bool{}
+	}
+	return f
+}
+
+// tell gives the message that was just parsed, of a subtransaction, to who wants to know early.
+func (f *inFlight) tell(a *assembler, xid uint32) {
+	if f.early == nil {
+		return
+	}
+	m := &a.msg
+	switch m.kind {
+	case msgRelation:
+		f.relations[m.relation.OID] = m.relation
+	case msgInsert:
+		r := f.relations[m.oid]
+		if r == nil {
+			r = a.relations[m.oid]
+			f.relations[m.oid] = r
+		}
+		if r == nil || len(m.new) != len(r.Columns) {
+			f.early.End()
+			return
+		}
+		f.given[xid] = true
+		f.early.Add(r, m.new)
+	default:
+		if m.kind != msgMessage || m.isChange() {
+			f.early.End()
+		}
+	}
+}
+
+// leave frees what the transaction holds. With a reason, its rows are none of a transaction that has committed.
+func (f *inFlight) leave(end change.LSN, reason string) {
+	f.messages.close()
+	if f.early == nil {
+		return
+	}
+	if reason != "" {
+		f.early.Cancel(reason)
+	}
+	f.early.Leave(end)
 }
 
 // anyChange says whether something is left of the transaction when what was

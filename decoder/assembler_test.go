@@ -648,7 +648,14 @@ func FuzzAssembler(f *testing.F) {
 			}
 			return nil
 		})
-		defer a.close()
+		begun, left := 0, 0
+		a.early = func(xid uint32) Early { begun++; return &told{xid, &strings.Builder{}, &left} }
+		defer func() {
+			a.close()
+			if begun != left {
+				t.Fatalf("%d transactions have come early, %d were left", begun, left)
+			}
+		}()
 		for len(input) >= 2 {
 			n := min(int(input[0])<<8|int(input[1]), len(input)-2)
 			if err := a.handle(input[2 : 2+n]); err != nil {

@@ -36,6 +36,9 @@ type Options struct {
 	// doubt in them; nil: one can not know.
 	Certain func(m *change.Model, relations []*change.Relation) bool
 
+	// Early, if there is one, is told of the inserts that a streamed transaction begins with as they come. It may return nil.
+	Early func(xid uint32) Early
+
 	// Oldest tells from where on, at the earliest, transactions begin that are not decoded yet: the slot's
 	// restart_lsn, as of some time ago.
 	Oldest func() change.LSN
@@ -188,7 +191,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 		last = tx.Model
 		return nil
 	})
-	assembler.oldest = o.Oldest
+	assembler.oldest, assembler.early = o.Oldest, o.Early
 	defer assembler.close()
 
 	group, ctx := errgroup.WithContext(ctx)

@@ -6,6 +6,14 @@ import (
 	"github.com/pgbridge/pgbridge/change"
 )
 
+// Early takes the inserts that a large transaction begins with, before it is known whether it commits. One goroutine calls it.
+type Early interface {
+	Add(r *change.Relation, row change.Tuple) // the row is valid during the call
+	End()                                     // something else comes: there are no more
+	Cancel(reason string)                     // what was added is not, or not all, of a transaction that has committed
+	Leave(end change.LSN)                     // the transaction has ended, at end if it has committed, or will not; called once
+}
+
 // Tx is one committed transaction.
 type Tx struct {
 	XID    uint32     // top-level transaction ID, without the epoch

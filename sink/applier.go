@@ -243,6 +243,9 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 		close(windows)
 	})
 	reporting.Go(func() { a.report(ctx, models) })
+	if target, can := a.Target.(Earlier); can && a.Tail != nil {
+		reporting.Go(func() { a.early(ctx, target) })
+	}
 	defer func() {
 		cancel()
 		for range windows { // the puller may be about to send
@@ -288,13 +291,58 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 		} else if inOrder {
 			err = a.applyInOrder(ctx, w, models)
 			inOrder = w.After().Seq < until
-		} else if err = a.Target.Apply(ctx, w, models, false); err != nil && retryInOrder(err) {
+		} else if err = a.Target.Apply(ctx, w, models, false); err != nil && errors.Is(err, commitlog.ErrGone) {
+			err = &unmadeError{err}
+		} else if err != nil && retryInOrder(err) {
 			err = &setwiseError{err}
 		}
 		if err != nil {
 			return err
 		}
 		a.progress(w.After(), "streaming")
+	}
+}
+
+// Earlier is a Target that can store rows of a transaction before it is known whether it commits.
+type Earlier interface {
+	// Early stores the rows in a transaction of their own. The block of their transaction is applied in it, by Apply, if it begins with
+	// the same rows; else they are rolled back. It returns when one or the other has happened, or when ctx ends. It runs beside everything else.
+	Early(ctx context.Context, rows *commitlog.Early) error
+}
+
+const (
+	earlyFrom  = 2 << 20                // bytes of rows that are worth a transaction of their own
+	earlyEvery = 200 * time.Millisecond // is looked for them while there are some
+)
+
+// early has rows of large transactions stored while these are open.
+func (a *Applier) early(ctx context.Context, target Earlier) {
+	tried := map[uint32]bool{} // none is stored again and again
+	for ctx.Err() == nil {
+		begun := a.Tail.Begun()
+		select {
+		case <-begun:
+		default:
+			clear(tried)
+			select {
+			case <-begun:
+			case <-ctx.Done():
+				return
+			}
+		}
+		if a.isStreaming() {
+			if rows := a.Tail.LargestEarly(earlyFrom, tried); rows != nil {
+				tried[rows.XID] = true
+				if err := target.Early(ctx, rows); err != nil && ctx.Err() == nil {
+					a.Log.Debug("rows are not applied early", "replica", a.Name, "xid", rows.XID, "reason", err)
+				}
+				rows.Close()
+			}
+		}
+		select {
+		case <-time.After(earlyEvery):
+		case <-ctx.Done():
+		}
 	}
 }
 
@@ -349,6 +397,12 @@ func (a *Applier) at() change.Position {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.position
+}
+
+func (a *Applier) isStreaming() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.state == "streaming"
 }
 
 // progress notes a position. A replica that stood still is not taken for mended before

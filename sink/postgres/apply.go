@@ -32,6 +32,10 @@ func (t *Target) Apply(ctx context.Context, w *sink.Window, models sink.Models, 
 	defer t.giveTurn()
 	t.models = models
 	err := t.window(ctx, w, inOrder)
+	var blocked *sink.Blocked
+	if errors.As(err, &blocked) {
+		t.dropEarly() // it may be what is in the way
+	}
 	t.giveWay(err)
 	return err
 }
@@ -45,7 +49,7 @@ func (t *Target) window(ctx context.Context, w *sink.Window, inOrder bool) error
 	var cut *halfway
 	switch {
 	case err == nil:
-	case w.Growing:
+	case w.Growing, errors.Is(err, commitlog.ErrGone):
 		return err // and nothing is done about it: there may be nothing to it
 	case errors.As(err, &cut):
 		first, rest := w.Split(cut.seq)
@@ -86,6 +90,9 @@ func (t *Target) window(ctx context.Context, w *sink.Window, inOrder bool) error
 	}
 	after := w.After()
 	t.moved(after)
+	if t.early != nil && t.early.rows.Passed(after.LSN) {
+		t.dropEarly() // its block was applied, and it was of no use
+	}
 	t.copyAgain(ctx)
 	if t.consistent != 0 && after.LSN >= t.consistent {
 		return t.finishCopy(ctx)
@@ -107,6 +114,11 @@ func (t *Target) applyAgain(ctx context.Context, w *sink.Window, inOrder bool, e
 func (t *Target) apply(ctx context.Context, w *sink.Window, inOrder bool) error {
 	if err := t.partition(ctx, w.Blocks[0].Seq, w.After().Seq); err != nil {
 		return err
+	}
+	if w.Parts != nil && !inOrder {
+		if e := t.claim(&w.Blocks[0].Block); e != nil {
+			return t.applyEarly(ctx, w, e)
+		}
 	}
 	if !inOrder && small(w) && len(t.copies) == 0 {
 		if err := t.attempt(ctx, w, false, true); !errors.Is(err, errRows) {
@@ -131,14 +143,24 @@ func small(w *sink.Window) bool {
 }
 
 func (t *Target) attempt(ctx context.Context, w *sink.Window, inOrder, strict bool) error {
-	last := &w.Blocks[len(w.Blocks)-1]
-	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), inOrder: inOrder, batches: map[*table]*batch{}, wanted: map[uint32]bool{}, touched: map[uint32]bool{}}
-	r.flight.strict = strict
+	r := t.begin(ctx, inOrder, strict)
 	r.flight.exec("begin", nil, nil, nil, nil)
 	if inOrder {
 		r.flight.exec("set constraints all deferred", nil, nil, nil, nil)
 	}
-	var err error
+	return r.whole(w)
+}
+
+func (t *Target) begin(ctx context.Context, inOrder, strict bool) *run {
+	r := &run{t: t, ctx: ctx, flight: t.takeOff(ctx), inOrder: inOrder, batches: map[*table]*batch{}, wanted: map[uint32]bool{}, touched: map[uint32]bool{}}
+	r.flight.strict = strict
+	return r
+}
+
+// whole applies the window in the transaction that is open, and commits it.
+func (r *run) whole(w *sink.Window) (err error) {
+	t, ctx, strict := r.t, r.ctx, r.flight.strict
+	last := &w.Blocks[len(w.Blocks)-1]
 	if r.model, err = t.models.Model(ctx, w.Model); err != nil {
 		return err
 	}
@@ -187,6 +209,7 @@ type run struct {
 	wanted  map[uint32]bool // by OID: tables that are to be copied since
 	touched map[uint32]bool // by OID: of the tables whose copy the stream has not passed, those that were changed
 	silent  map[*table]bool // tables whose triggers are switched off
+	early   *earlyRows      // nil: none are there
 
 	caughtUp bool        // the stream has come to where the schema was ahead
 	between  []*rendered // of a run that goes ahead: where to, and where from
@@ -247,12 +270,18 @@ func (r *run) changes(b *commitlog.Block, content []byte) error {
 	reader := change.NewReader(content)
 	var c change.Change
 	for {
+		start := reader.At()
 		more, err := reader.Next(&c)
 		if err != nil {
 			return fmt.Errorf("block %d: %w", b.Seq, err)
 		}
 		if !more {
 			return nil
+		}
+		if passed, err := r.pass(&c, content[start:reader.At()]); passed {
+			continue
+		} else if err != nil {
+			return err
 		}
 		if err := r.change(b, &c); err != nil {
 			return err
@@ -467,6 +496,7 @@ func paramsOf(row change.Tuple) [][]byte {
 // master; a table that others refer to is emptied by delete, since the others may be
 // partitioned tables, which are not in the list.
 func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
+	r.t.dropEarly() // which has locks
 	if err := r.flush(); err != nil {
 		return err
 	}

@@ -81,15 +81,20 @@ func (r *run) pour(tbl *table, seq int64, row change.Tuple) (bool, error) {
 		if err := r.flight.land(); err != nil {
 			return false, err
 		}
-		c := &copyIn{tbl: tbl, seq: seq, data: make(chan []byte, 4), done: make(chan struct{})}
-		r.pouring = c
-		go func() { // waited for by poured
-			defer close(c.done)
-			c.tag, c.err = r.t.conn.PgConn().CopyFrom(r.ctx, c, tbl.sqlCopy())
-		}()
+		r.pourInto(tbl, seq)
 	}
 	r.pouring.add(row)
 	return true, nil
+}
+
+// pourInto begins a COPY.
+func (r *run) pourInto(tbl *table, seq int64) {
+	c := &copyIn{tbl: tbl, seq: seq, data: make(chan []byte, 4), done: make(chan struct{})}
+	r.pouring = c
+	go func() { // waited for by poured
+		defer close(c.done)
+		c.tag, c.err = r.t.conn.PgConn().CopyFrom(r.ctx, c, tbl.sqlCopy())
+	}()
 }
 
 // poured ends the COPY, if there is one, and says what came of it.

@@ -77,6 +77,7 @@ func (r *run) evolve(b *commitlog.Block, to *change.Model) error {
 	if from.SameSchema(to) {
 		return nil
 	}
+	r.t.dropEarly() // which has locks
 	r.wake()
 	if err := r.flight.land(); err != nil {
 		return err
@@ -299,6 +300,7 @@ func (t *Target) lookAhead(ctx context.Context, w *sink.Window, reason error) (b
 
 // goTo evolves the replica in a transaction of its own. Tables whose rows are in the way are emptied.
 func (t *Target) goTo(ctx context.Context, seq int64, from, to *change.Model) error {
+	t.dropEarly() // which has locks
 	emptied := map[uint32]bool{}
 	for {
 		err := t.tryToGo(ctx, seq, from, to, emptied)
@@ -577,6 +579,7 @@ func (r *run) rows(b *commitlog.Block, c *change.Change) error {
 // want empties a table and notes that it is to be copied.
 func (r *run) want(tbl *schema.Table, settle bool) error {
 	name := schema.Quote(tbl.Schema, tbl.Name)
+	r.t.dropEarly() // which has locks
 	r.t.drop(tbl.OID)
 	if err := r.t.endBuilds(r.ctx); err != nil { // none goes on while tables are copied
 		return err

@@ -65,9 +65,10 @@ type Target struct {
 	applying bool       // the applier has the turn, or waits within a window
 	waiting  *load      // what it waits for
 	jobs     map[uint32]*job
-	seen     int64 // new snapshots of the master see the blocks up to here
-	failed   error // of a worker
-	blocked  bool  // a window waits for locks of others: no index is built, whose locks may be among them; stays when the target is closed
+	seen     int64  // new snapshots of the master see the blocks up to here
+	failed   error  // of a worker
+	early    *early // rows of a transaction that is open on the master; nil: there are none
+	blocked  bool   // a window waits for locks of others: no index is built, whose locks may be among them; stays when the target is closed
 
 	mu         sync.Mutex // guards what follows
 	side       *pgx.Conn  // for Durable and Trim
@@ -166,13 +167,7 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 	if t.conn, err = t.connect(ctx); err != nil {
 		return state, err
 	}
-	t.statements = map[string]*statement{}
-	t.tables = map[*change.Relation]*table{}
-	t.copies = map[uint32]*copied{}
-	t.jobs, t.waiting, t.seen, t.failed = map[uint32]*job{}, nil, 0, nil
-	t.schemas = schemas{}
-	t.done = map[change.Checksum]bool{}
-	t.upper = 0
+	t.clear()
 	mine, err := t.take(ctx)
 	if err != nil {
 		return state, err
@@ -190,6 +185,18 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 		return state, t.wrap("ask for the version", err)
 	}
 	return t.read(ctx)
+}
+
+// clear forgets what was known of a connection and what it is connected to.
+func (t *Target) clear() {
+	t.statements = map[string]*statement{}
+	t.tables = map[*change.Relation]*table{}
+	t.copies = map[uint32]*copied{}
+	t.jobs, t.waiting, t.seen, t.failed = map[uint32]*job{}, nil, 0, nil
+	t.schemas = schemas{}
+	t.done = map[change.Checksum]bool{}
+	t.upper = 0
+	t.early = nil
 }
 
 // take gets the lock of the one who applies. The server may need a moment to notice
