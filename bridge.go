@@ -81,10 +81,11 @@ func (b *Bridge) Run(ctx context.Context, roles ...Role) error {
 	if len(roles) > 1 {
 		tail = &commitlog.Tail{}
 	}
+	alone := !slices.ContainsFunc(b.Config.Replicas, func(r config.Replica) bool { return !slices.Contains(roles, Role{Replica: r.Name}) })
 	var runs []func(context.Context) error
 	for _, role := range roles {
 		if role.Tap {
-			t := &tap{config: b.Config, log: b.Log, patience: b.Patience, tail: tail}
+			t := &tap{config: b.Config, log: b.Log, patience: b.Patience, tail: tail, alone: alone}
 			runs = append(runs, t.run, (&keeper{config: b.Config, log: b.Log, patience: b.Patience}).run)
 			continue
 		}

@@ -27,6 +27,7 @@ type tap struct {
 	log      *slog.Logger
 	patience time.Duration
 	tail     *commitlog.Tail // gets what is stored; may be nil
+	alone    bool            // no replica runs in another process
 
 	publisher schema.Publisher
 }
@@ -224,7 +225,7 @@ func (t *tap) store(ctx context.Context, writer *commitlog.Writer, pending *gath
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-pending.ready:
-			pending.fill(ctx, took-time.Since(ended))
+			pending.fill(ctx, t.rest(took)-time.Since(ended))
 		case <-tick.C:
 		}
 		txs := pending.take()
@@ -294,18 +295,27 @@ type gathering struct {
 }
 
 // Behind a backlog a full window is worth waiting for a little: it costs less, here and on every replica. What is a
-// hundred times as far behind does not notice. And storing is to take no more than half of the master's time for it: who
-// applies in this process has the blocks already.
+// hundred times as far behind does not notice. And storing is to take no more than half of the master's time for it, and
+// less where nobody waits for it: who applies in this process has the blocks already.
 const (
 	backlogFrom  = 200 * time.Millisecond
 	backlogShare = 100
 	backlogDelay = 200 * time.Millisecond // at most
-	restDelay    = 5 * time.Millisecond   // at most
+	restDelay    = 5 * time.Millisecond   // at most, where replicas are in other processes
+	aloneDelay   = 20 * time.Millisecond  // where all are in this one
 )
+
+// rest is how long nothing is stored behind what has taken so long.
+func (t *tap) rest(took time.Duration) time.Duration {
+	if t.alone {
+		return aloneDelay
+	}
+	return min(took, restDelay)
+}
 
 // fill gives a window time to fill: for the rest, or while there is much to do.
 func (g *gathering) fill(ctx context.Context, rest time.Duration) {
-	delay := min(rest, restDelay)
+	delay := rest
 	g.mu.Lock()
 	if len(g.txs) > 0 && g.txs[0].behind >= backlogFrom {
 		delay = min(g.txs[0].behind/backlogShare, backlogDelay)
