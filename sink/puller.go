@@ -234,9 +234,16 @@ func (p *puller) send(ctx context.Context, blocks []commitlog.Block, changed <-c
 	return nil
 }
 
+// windowModels is how many changes of the model a window has at most. Each model is kept until the window is applied, and that of a database
+// of thousands of tables takes megabytes.
+const windowModels = 8
+
 // fill verifies blocks and adds them to the window until it is full, or a large one comes.
 func (p *puller) fill(w *Window, size *int64, blocks []commitlog.Block) (rest []commitlog.Block, broken error) {
 	for len(blocks) > 0 && blocks[0].Parts <= 1 && *size < p.limits.Bytes {
+		if blocks[0].Model != p.model && w.changesOfModel() >= windowModels {
+			break
+		}
 		b := Block{Block: blocks[0]}
 		if b.Content, broken = p.verify.Part(nil, b.Seq, b.Payload); broken == nil {
 			broken = p.verify.Block(&b.Block)

@@ -67,6 +67,14 @@ func TestWindowsAreBounded(t *testing.T) {
 	}
 }
 
+// Every block of this chain has another model.
+func TestWindowsHaveFewModels(t *testing.T) {
+	got, err := windows(testPuller(1000), chain("1", "2", "3", "4", "5", "6", "7", "8", "9", "10"))
+	if want := "7/aa[8:1 9:2 10:3 11:4 12:5 13:6 14:7 15:8] 15/e[16:9 17:10]"; err != nil || got != want {
+		t.Errorf("got %s, %v, want %s", got, err, want)
+	}
+}
+
 // What stands before a broken block is applied, the block and what follows is not.
 func TestBlocksBeforeABrokenOneAreSent(t *testing.T) {
 	blocks := chain("one", "two", "three")

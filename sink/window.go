@@ -31,6 +31,18 @@ type Window struct {
 	StoredParts func(part int32, stored []byte) error
 }
 
+// changesOfModel is how often the model changes from block to block.
+func (w *Window) changesOfModel() (n int) {
+	before := w.Model
+	for i := range w.Blocks {
+		if w.Blocks[i].Model != before {
+			n++
+			before = w.Blocks[i].Model
+		}
+	}
+	return n
+}
+
 // After is the position behind the window.
 func (w *Window) After() change.Position { return w.Blocks[len(w.Blocks)-1].Position() }
 
