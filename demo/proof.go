@@ -77,6 +77,7 @@ func read(ctx context.Context, n *node) (contents, error) {
 		from pg_class c
 		join pg_namespace n on n.oid = c.relnamespace
 		where relkind in ('r', 'p', 'v') and not relispartition
+			and relpersistence <> 't' -- one of a killed server stays for a while, without its file
 			and nspname not in ('pg_catalog', 'information_schema', 'bridge')
 		order by 1`)
 	if err != nil {
