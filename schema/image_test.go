@@ -11,17 +11,12 @@ import (
 	"github.com/pgbridge/pgbridge/schema"
 )
 
-func imagesOf(t *testing.T, conn *pgx.Conn) []*schema.Image {
+func imageOf(t *testing.T, conn *pgx.Conn) *schema.Image {
 	t.Helper()
 	c, err := schema.ReadCatalog(t.Context(), conn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return []*schema.Image{imageOf(t, c)}
-}
-
-func imageOf(t *testing.T, c schema.Catalog) *schema.Image {
-	t.Helper()
 	i, err := new(schema.Renderer).Image(c)
 	if err != nil {
 		t.Fatal(err)
@@ -62,9 +57,8 @@ func planOfParts(t *testing.T, a, b *schema.Image, opt schema.Options) string {
 }
 
 // partsAreAsInTheWhole renders each relation by itself.
-func partsAreAsInTheWhole(t *testing.T, i *schema.Image, opt schema.Options) {
+func partsAreAsInTheWhole(t *testing.T, whole *schema.Model, i *schema.Image, opt schema.Options) {
 	t.Helper()
-	whole := modelOf(t, i, opt)
 	for _, o := range whole.Objects {
 		if o.Relation == nil {
 			continue

@@ -121,7 +121,8 @@ func planCase(t *testing.T, master, replica *pgx.Conn, sql string) string {
 func planBetween(t *testing.T, master, replica *pgx.Conn, opt schema.Options, change func()) string {
 	t.Helper()
 	run(t, master, "set constraints all immediate")
-	a, images := read(t, master, opt), imagesOf(t, master)
+	before := imageOf(t, master)
+	a := modelOf(t, before, opt)
 	copyAll(t, a, master, replica)
 	for _, d := range schema.Diff(a, read(t, replica, schema.Options{})) {
 		t.Skipf("NOT TESTED: already before the plan, %s", d)
@@ -129,17 +130,17 @@ func planBetween(t *testing.T, master, replica *pgx.Conn, opt schema.Options, ch
 	files := filenodes(t, master)
 	change()
 	run(t, master, "set constraints all immediate")
-	b := read(t, master, opt)
-	images = append(images, imagesOf(t, master)...)
+	behind := imageOf(t, master)
+	b := modelOf(t, behind, opt)
 	for _, name := range append(a.NotCovered, b.NotCovered...) {
 		t.Logf("not covered: %s", name)
 	}
 
 	steps, err := schema.Plan(a, b)
-	if got, want := planOfParts(t, images[0], images[1], opt), outline(steps, err); got != want {
+	if got, want := planOfParts(t, before, behind, opt), outline(steps, err); got != want {
 		t.Errorf("the plan between what has changed:\n%s\nthe plan between the whole:\n%s", got, want)
 	}
-	partsAreAsInTheWhole(t, images[1], opt)
+	partsAreAsInTheWhole(t, b, behind, opt)
 	if err != nil {
 		return strings.ReplaceAll(err.Error(), "\n", "\n  ")
 	}
