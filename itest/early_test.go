@@ -15,7 +15,7 @@ func TestRowsAreThereBeforeTheCommit(t *testing.T) {
 	w.init()
 	_, said := w.start(0)
 	w.wait()
-	const insert = `insert into a select i, repeat('large ', 20) from generate_series($1::int, $1::int + 59999) i`
+	const insert = `insert into a select i, repeat('large ', 20) from generate_series($1::int, $1::int + 29999) i`
 	early := func() string {
 		return w.query(w.replicas[0].URL("app"), `
 			select count(*) from pg_stat_activity where application_name = 'bridge apply' and query ilike 'copy public.%' and state <> 'idle'`)[0]
@@ -53,7 +53,7 @@ func TestRowsAreThereBeforeTheCommit(t *testing.T) {
 	}{
 		{"nothing else", nil, nil, true},
 		{"others commit", nil, []string{`insert into b values (1, 'x')`, `update a set v = 'y' where id = 0`}, true},
-		{"it goes on", []string{`update a set v = 'z' where id % 7 = 0`, `insert into b select i, 'b' from generate_series(1000, 70000) i`, `delete from a where id % 5 = 0`}, nil, true},
+		{"it goes on", []string{`update a set v = 'z' where id % 7 = 0`, `insert into b select i, 'b' from generate_series(1000, 40000) i`, `delete from a where id % 5 = 0`}, nil, true},
 		{"it changes the schema at the end", []string{`alter table b add n int default 5`, `insert into b values (-1, 'n', 1)`}, nil, false}, // in doubt
 		{"a part is rolled back that was not there", []string{`savepoint s`, `update a set v = 'no'`, `rollback to s`}, nil, true},
 		{"another changes the schema", nil, []string{`alter table b add m int default 7`}, false},
@@ -94,7 +94,7 @@ func TestRowsAreThereBeforeTheCommit(t *testing.T) {
 	}
 	w.eventually("they are rolled back", func() bool { return early() == "0" })
 	tx = open()
-	do(tx, `savepoint s`, `insert into a select i, repeat('more ', 20) from generate_series(-60000, -1) i`)
+	do(tx, `savepoint s`, `insert into a select i, repeat('more ', 20) from generate_series(-30000, -1) i`)
 	w.eventually("rows are on the replica", func() bool { return early() == "1" })
 	do(tx, `rollback to s`)
 	if err := tx.Commit(t.Context()); err != nil {

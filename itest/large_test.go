@@ -19,7 +19,7 @@ func TestLargeBlocksAreAppliedWhileTheyAreMade(t *testing.T) {
 	_, said := w.start(0)
 	w.wait()
 	rows := func(table string, from int) string {
-		return fmt.Sprintf(`insert into %s select i, repeat('large ', 20) from generate_series(%d, %d) i;`, table, from, from+59_999)
+		return fmt.Sprintf(`insert into %s select i, repeat('large ', 20) from generate_series(%d, %d) i;`, table, from, from+29_999)
 	}
 	w.onMaster(rows("a", 1))
 	w.onMaster(rows("a", 100_001) + rows("b", 1) + `update a set v = v || id where id % 3 = 0; delete from b where id % 5 = 0`)
@@ -29,7 +29,7 @@ func TestLargeBlocksAreAppliedWhileTheyAreMade(t *testing.T) {
 		t.Errorf("%d times a large block has waited until it was stored", n)
 	}
 	w.onMaster(rows("b", 100_001) + `alter table b add n int default 7;` +
-		`insert into b select i, 'wide', i from generate_series(200001, 260000) i; create table c (id int primary key, v text);` + rows("c", 1))
+		`insert into b select i, 'wide', i from generate_series(200001, 230000) i; create table c (id int primary key, v text);` + rows("c", 1))
 	w.onMaster(`begin;` + rows("a", 200_001) + `savepoint s; alter table a add n int;` + rows("a", 300_001) + `rollback to s;` + rows("a", 400_001) + `commit`)
 	w.onMaster(`alter table b drop n`)
 	w.wait()
@@ -55,10 +55,10 @@ func TestLargeBlockWaitsForNoReplica(t *testing.T) {
 	if _, err := reader.Exec(t.Context(), `begin; lock table a in exclusive mode`); err != nil {
 		t.Fatal(err)
 	}
-	w.onMaster(`insert into a select i, repeat('large ', 20) from generate_series(1, 60000) i`)
+	w.onMaster(`insert into a select i, repeat('large ', 20) from generate_series(1, 30000) i`)
 	w.onMaster(`update a set v = 'last' where id = 1`)
 	w.waitOne(0)
-	if n := w.number(w.replicas[0].URL("app"), `select count(*) from a`); n != 60001 {
+	if n := w.number(w.replicas[0].URL("app"), `select count(*) from a`); n != 30001 {
 		t.Errorf("the replica that is not locked has %d rows", n)
 	}
 	if n := w.number(w.replicas[1].URL("app"), `select count(*) from a`); n != 1 {
@@ -109,7 +109,7 @@ func TestKilledWhileLargeBlocksAreMade(t *testing.T) {
 		}
 		return randomStep(s)
 	})
-	for round := range rounds(t, 16, 6) {
+	for round := range rounds(t, 8, 4) {
 		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
 		what := ""
 		end := func(url, name string) {
