@@ -18,11 +18,10 @@ import (
 type Early struct {
 	XID  uint32
 	tail *Tail
-	file *os.File // nil before the first rows are in it
-	buf  []byte   // rows that are gathered
+	buf  []byte // rows that are gathered
 
 	mu        sync.Mutex
-	ends      []int64 // where its parts end in the file
+	parts     // of rows
 	relations map[uint32]*change.Relation
 	over      bool       // there are no more rows
 	gone      error      // why it is not to be applied
@@ -95,13 +94,10 @@ func (t *Tail) LargestEarly(atLeast int64, but map[uint32]bool) *Early {
 func (e *Early) size() int64 {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	switch {
-	case e.gone != nil || e.users == 0:
+	if e.gone != nil || e.users == 0 {
 		return -1
-	case len(e.ends) == 0:
-		return 0
 	}
-	return e.ends[len(e.ends)-1]
+	return e.parts.size()
 }
 
 // Add adds an insert.
@@ -136,24 +132,12 @@ func (e *Early) flush() {
 	if len(e.buf) == 0 {
 		return
 	}
-	start := int64(0)
-	if n := len(e.ends); n > 0 {
-		start = e.ends[n-1]
-	}
-	err := error(nil)
-	if e.file == nil {
-		e.file, err = unnamed("pgbridge-early-*")
-	}
-	if err == nil {
-		_, err = e.file.WriteAt(e.buf, start)
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err != nil {
+	if err := e.add(e.buf); err != nil {
 		e.give(fmt.Errorf("write rows to a temporary file in %s: %w", os.TempDir(), err))
 		return
 	}
-	e.ends = append(e.ends, start+int64(len(e.buf)))
 	e.buf = e.buf[:0]
 	e.tell()
 }
@@ -197,8 +181,8 @@ func (e *Early) Leave(end change.LSN) {
 func (e *Early) Close() {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.users--; e.users == 0 && e.file != nil {
-		e.file.Close() // it has no name: closing it frees it
+	if e.users--; e.users == 0 {
+		e.close()
 	}
 }
 
@@ -231,21 +215,14 @@ func (e *Early) tell() {
 func (e *Early) Part(ctx context.Context, n int) (part []byte, relations map[uint32]*change.Relation, there bool, err error) {
 	for {
 		e.mu.Lock()
-		changed, gone, over := e.changed, e.gone, e.over
-		start, end := int64(0), int64(-1)
-		if n < len(e.ends) {
-			if end = e.ends[n]; n > 0 {
-				start = e.ends[n-1]
-			}
-		}
+		changed, gone, over, rows := e.changed, e.gone, e.over, e.part(n)
 		relations = e.relations
 		e.mu.Unlock()
 		switch {
 		case gone != nil:
 			return nil, nil, false, gone
-		case end >= 0:
-			part = make([]byte, end-start)
-			if _, err := e.file.ReadAt(part, start); err != nil {
+		case rows != nil:
+			if part, err = readPart(rows); err != nil {
 				return nil, nil, false, fmt.Errorf("%w: read back rows: %w", ErrGone, err)
 			}
 			return part, relations, true, nil
@@ -272,11 +249,4 @@ func (e *Early) Passed(at change.LSN) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return e.end != 0 && e.end <= at
-}
-
-// Gone says why the rows are not to be applied; nil: as far as is known they are.
-func (e *Early) Gone() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.gone
 }

@@ -14,12 +14,11 @@ import (
 // has all of them. They wait in an unnamed temporary file, so neither the writer nor one reader waits for another. What it says is
 // certain only when it is made: then it is what the log has, or will have when it is made again. It is safe for concurrent use.
 type Large struct {
-	file *os.File
 	base *change.Model // in force before
 
 	mu      sync.Mutex
 	block   Block           // what is known of it: Parts, Bytes, Model, Checksum and Payload only when it is made
-	ends    []int64         // where its parts end in the file
+	parts                   // as they are stored
 	models  []*change.Model // see Models
 	evolves bool            // there are more
 	made    bool
@@ -39,29 +38,15 @@ func (t *Tail) grow(b Block, base *change.Model) *Large {
 	if t == nil {
 		return nil
 	}
-	f, err := unnamed("pgbridge-block-*")
-	if err != nil {
+	l := &Large{base: base, block: b, writing: true, users: 1, changed: make(chan struct{})}
+	if err := l.open(); err != nil {
 		return nil
 	}
-	l := &Large{file: f, base: base, block: b, writing: true, users: 1, changed: make(chan struct{})}
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.large = l
 	t.tell()
 	return l
-}
-
-// unnamed makes a temporary file that is gone when it is closed, or the process ends.
-func unnamed(pattern string) (*os.File, error) {
-	f, err := os.CreateTemp("", pattern)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Remove(f.Name()); err != nil {
-		f.Close()
-		return nil, err
-	}
-	return f, nil
 }
 
 // Large is the block seq while it is being made; nil: it is not. Who has got it calls Close when it is not needed any more.
@@ -71,14 +56,14 @@ func (t *Tail) Large(seq int64) *Large {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.large == nil || !t.large.open(seq) {
+	if t.large == nil || !t.large.take(seq) {
 		return nil
 	}
 	return t.large
 }
 
-// open takes the file for a reader, if it is there and of block seq.
-func (l *Large) open(seq int64) bool {
+// take takes the file for a reader, if it is there and of block seq.
+func (l *Large) take(seq int64) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.block.Seq != seq || l.users == 0 || l.failed != nil {
@@ -98,7 +83,7 @@ func (l *Large) Close() {
 // release frees the file behind its last user; mu is held.
 func (l *Large) release() {
 	if l.users--; l.users == 0 {
-		l.file.Close() // it has no name: closing it frees it
+		l.close()
 		l.block, l.ends, l.models, l.base = Block{}, nil, nil, nil
 	}
 }
@@ -120,16 +105,11 @@ func (l *Large) add(part []byte, models []*change.Model) {
 			l.evolves = true
 		}
 	}
-	start := int64(0)
-	if n := len(l.ends); n > 0 {
-		start = l.ends[n-1]
-	}
-	if _, err := l.file.WriteAt(part, start); err != nil {
+	if err := l.parts.add(part); err != nil {
 		// The block itself can do without.
 		l.fail(fmt.Errorf("write a large block to a temporary file in %s: %w", os.TempDir(), err))
 		return
 	}
-	l.ends = append(l.ends, start+int64(len(part)))
 	l.tell()
 }
 
@@ -187,21 +167,13 @@ func (l *Large) Models() []*change.Model {
 func (l *Large) Part(ctx context.Context, n int) (part []byte, there bool, err error) {
 	for {
 		l.mu.Lock()
-		changed, failed, made := l.changed, l.failed, l.made
-		start, end := int64(0), int64(-1)
-		if n < len(l.ends) {
-			end = l.ends[n]
-			if n > 0 {
-				start = l.ends[n-1]
-			}
-		}
+		changed, failed, made, stored := l.changed, l.failed, l.made, l.part(n)
 		l.mu.Unlock()
 		switch {
 		case failed != nil:
 			return nil, false, failed
-		case end >= 0:
-			part = make([]byte, end-start)
-			if _, err := l.file.ReadAt(part, start); err != nil {
+		case stored != nil:
+			if part, err = readPart(stored); err != nil {
 				l.mu.Lock()
 				defer l.mu.Unlock()
 				l.fail(fmt.Errorf("read back part %d of a large block: %w", n, err))

@@ -209,7 +209,8 @@ func (t *Target) claim(b *commitlog.Block) *early {
 	}
 	e.stop()
 	<-e.taken
-	if e.err == nil && e.rows.Gone() == nil && e.n > 0 && len(t.copies) == 0 && t.ahead.IsZero() && e.state.CompareAndSwap(earlyOpen, earlyClaimed) {
+	_, gone := e.rows.Changed()
+	if e.err == nil && gone == nil && e.n > 0 && len(t.copies) == 0 && t.ahead.IsZero() && e.state.CompareAndSwap(earlyOpen, earlyClaimed) {
 		return e
 	}
 	t.dropEarly()
