@@ -44,7 +44,14 @@ func Watch(config *pgconn.Config, patience time.Duration) {
 	setDefault(config.RuntimeParams, "tcp_keepalives_count", "3")
 	setDefault(config.RuntimeParams, "tcp_user_timeout", strconv.FormatInt((2*patience).Milliseconds(), 10))
 
-	config.DialFunc = dialer(patience).DialContext
+	dialer := dialer(patience)
+	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		conn, err := dialer.DialContext(ctx, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return newDirect(conn), nil
+	}
 	probe := config.Copy()
 	config.AfterNetConnect = func(_ context.Context, _ *pgconn.Config, conn net.Conn) (net.Conn, error) {
 		return &watched{Conn: conn, patience: patience, probe: probe}, nil
