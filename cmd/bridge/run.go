@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 
@@ -41,7 +42,12 @@ func (a *app) runCommand() *cobra.Command {
 		b.Progress = (&copies{display: d, log: b.Log}).step
 		b.Log.Info("bridge starts", "version", first(built()), "roles", cmp.Or(strings.Join(names, ","), "all"), "replicas", len(b.Config.Replicas))
 		hint(c.Context(), b)
+		adapting, stop := context.WithCancel(c.Context())
+		var adapter sync.WaitGroup
+		adapter.Go(func() { adaptProcessors(adapting) })
 		err = b.Run(c.Context(), roles...)
+		stop()
+		adapter.Wait()
 		if c.Context().Err() != nil {
 			d.hide()
 			b.Log.Info("bridge has ended: what is committed is committed", "reason", context.Cause(c.Context()).Error())
