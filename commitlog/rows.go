@@ -20,13 +20,13 @@ const blockColumns = "seq, epoch, xid, commit_lsn, commit_time, model, checksum,
 
 const blockColumnCount = 10
 
-// copyFrom is how many blocks are worth a COPY, which can not be sent together with other statements.
-const copyFrom = 64
+// CopyFrom is from how many blocks on StoreBlocks stores them by itself, by COPY, which can not be sent together with other statements.
+const CopyFrom = 64
 
 // StoreBlocks stores rows as they are, for the master's log and for its copy on a replica, in the transaction that the
 // connection is in. Many are stored at once; a few are queued in the batch, for the caller to send.
 func StoreBlocks(ctx context.Context, conn *pgx.Conn, batch *pgx.Batch, blocks []Block) error {
-	if len(blocks) < copyFrom {
+	if len(blocks) < CopyFrom {
 		queueBlocks(batch, blocks)
 		return nil
 	}

@@ -209,7 +209,7 @@ func (w *Writer) Store(ctx context.Context, made []Made) error {
 // store stores blocks and what belongs to them in one transaction.
 func (w *Writer) store(ctx context.Context, made []Made, blocks []Block) (err error) {
 	batch := &pgx.Batch{}
-	many := len(blocks) >= copyFrom
+	many := len(blocks) >= CopyFrom
 	if many {
 		if _, err := w.conn.Exec(ctx, "begin"); err != nil {
 			return err

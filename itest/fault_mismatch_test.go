@@ -139,3 +139,40 @@ func TestMismatchStopsOneReplica(t *testing.T) {
 		return strings.Join(said, "") == ""
 	})
 }
+
+// Within a backlog of many transactions, whose blocks are stored while what they change is merged, it stops at the same block, too, with
+// everything before it applied and stored, and nothing behind it.
+func TestMismatchWithinABacklog(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 0, 0, 1)
+	w.onMaster(`
+		create table item (id int primary key, v text);
+		insert into item select i, 'v' || i from generate_series(1, 100) i`)
+	w.init()
+	w.spawn("tap")
+	applier := w.spawn("replica=r1")
+	w.wait()
+	applier.kill()
+	w.onReplica(0, "set session_replication_role = replica; delete from item where id = 77")
+	const before, behind = 150, 150
+	transactions := func(n int) {
+		w.onMaster(fmt.Sprintf(`do $$ begin for i in 1..%d loop update item set v = v || i where id = 1 + i %% 10; commit; end loop; end $$`, n))
+	}
+	first := w.lastBlock()
+	transactions(before)
+	w.onMaster(`update item set v = 'z' where id = 77`)
+	transactions(behind)
+	bad := first + before + 1
+	w.block(bad + behind)
+	w.again(applier)
+	w.stands(0, fmt.Sprintf("block %d", bad), "public.item", "id=77")
+	if at := w.position(0); at != bad-1 {
+		t.Errorf("replica is at block %d, want %d", at, bad-1)
+	}
+	if stored := w.query(w.replicas[0].URL("app"), "select max(seq) from bridge.commit_block")[0]; stored != fmt.Sprint(bad-1) {
+		t.Errorf("the replica has stored blocks up to %s, want %d", stored, bad-1)
+	}
+	w.onReplica(0, "set session_replication_role = replica; insert into item values (77, 'v77')")
+	w.waitOne(0)
+	w.same()
+}

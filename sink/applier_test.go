@@ -219,3 +219,20 @@ func TestExpectedModelsAreNotLookedUp(t *testing.T) {
 		t.Errorf("behind the block: got %v, want %v", err, gone)
 	}
 }
+
+func TestRestBehindWindowsOfSeveralBlocks(t *testing.T) {
+	for _, c := range []struct {
+		blocks     int
+		took, want time.Duration
+	}{
+		{1, time.Millisecond, 0},
+		{restFrom - 1, time.Millisecond, 0},
+		{restFrom, time.Millisecond, time.Millisecond},
+		{restTo - 1, time.Minute, restMost},
+		{restTo, time.Millisecond, 0}, // a backlog
+	} {
+		if got := rest(&Window{Blocks: make([]Block, c.blocks)}, c.took); got != c.want {
+			t.Errorf("%d blocks in %s: %s, want %s", c.blocks, c.took, got, c.want)
+		}
+	}
+}

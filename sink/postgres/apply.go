@@ -148,7 +148,26 @@ func (t *Target) attempt(ctx context.Context, w *sink.Window, inOrder, strict bo
 	if inOrder {
 		r.flight.exec("set constraints all deferred", nil, nil, nil, nil)
 	}
+	if !inOrder && t.plain(w) {
+		r.stored = true
+		r.flight.beside(func() error { return t.store(ctx, w, nil) })
+	}
 	return r.whole(w)
+}
+
+// plain says whether the window has many blocks, and nothing in them but rows of tables as they are: then the server can store the blocks while their changes are merged.
+func (t *Target) plain(w *sink.Window) bool {
+	return w.Parts == nil && len(w.Blocks) >= commitlog.CopyFrom && len(t.copies) == 0 && t.ahead.IsZero() &&
+		!slices.ContainsFunc(w.Blocks, func(b sink.Block) bool { return b.Model != w.Model })
+}
+
+// store stores the window's blocks in the replica's own log; a few are queued in the batch.
+func (t *Target) store(ctx context.Context, w *sink.Window, batch *pgx.Batch) error {
+	blocks := make([]commitlog.Block, len(w.Blocks))
+	for i := range w.Blocks {
+		blocks[i] = w.Blocks[i].Block
+	}
+	return t.wrap(fmt.Sprintf("store blocks up to %d", w.After().Seq), commitlog.StoreBlocks(ctx, t.conn, batch, blocks))
 }
 
 func (t *Target) begin(ctx context.Context, inOrder, strict bool) *run {
@@ -162,7 +181,7 @@ func (r *run) whole(w *sink.Window) (err error) {
 	t, ctx, strict := r.t, r.ctx, r.flight.strict
 	last := &w.Blocks[len(w.Blocks)-1]
 	if r.model, err = t.models.Model(ctx, w.Model); err != nil {
-		return err
+		return r.abandon(err)
 	}
 	if w.Parts != nil {
 		err = r.large(w)
@@ -210,6 +229,7 @@ type run struct {
 	touched map[uint32]bool // by OID: of the tables whose copy the stream has not passed, those that were changed
 	silent  map[*table]bool // tables whose triggers are switched off
 	early   *earlyRows      // nil: none are there
+	stored  bool            // the window's blocks are, or are just being stored
 
 	caughtUp bool        // the stream has come to where the schema was ahead
 	between  []*rendered // of a run that goes ahead: where to, and where from
@@ -587,12 +607,10 @@ func (r *run) commit(w *sink.Window) error {
 		commitlog.QueueModel(batch, e.model, e.seq, known)
 		known = e.model
 	}
-	blocks := make([]commitlog.Block, len(w.Blocks))
-	for i := range w.Blocks {
-		blocks[i] = w.Blocks[i].Block
-	}
-	if err := commitlog.StoreBlocks(r.ctx, r.t.conn, batch, blocks); err != nil {
-		return r.abandon(r.t.wrap(fmt.Sprintf("commit up to block %d", w.After().Seq), err))
+	if !r.stored {
+		if err := r.t.store(r.ctx, w, batch); err != nil {
+			return r.abandon(err)
+		}
 	}
 	batch.Queue("commit")
 	if err := r.t.conn.SendBatch(r.ctx, batch).Close(); err != nil {

@@ -31,6 +31,7 @@ type flight struct {
 	waiting  []answer
 	unsent   int
 	err      error
+	busy     chan error // gets what came of it when the connection is not used otherwise any more; nil: it is not
 
 	strict    bool // the server itself refuses wrong numbers of rows, as far as it can
 	unchecked bool // it could not for something that has not landed yet
@@ -58,7 +59,7 @@ func (f *flight) exec(sql string, types []uint32, params [][]byte, check func(ro
 
 // execIn is exec with parameters of the given formats, one each or one for all: 0 text, 1 binary.
 func (f *flight) execIn(formats []int16, sql string, types []uint32, params [][]byte, check func(rows int64) error, fail func(error) error) {
-	if f.err != nil {
+	if f.wait() != nil {
 		return
 	}
 	if f.pipeline == nil {
@@ -120,9 +121,30 @@ func (f *flight) send() error {
 	return f.err
 }
 
+// beside has do use the connection while what is to be sent next is made; it is waited for before that is sent.
+func (f *flight) beside(do func() error) {
+	if f.land() != nil {
+		return
+	}
+	f.busy = make(chan error, 1)
+	go func() { f.busy <- do() }()
+}
+
+// wait waits for what uses the connection beside.
+func (f *flight) wait() error {
+	if f.busy != nil {
+		if err := <-f.busy; err != nil && f.err == nil {
+			f.err = err
+		}
+		f.busy = nil
+	}
+	return f.err
+}
+
 // land waits for all answers and returns the first error. The flight can be used
 // again afterwards.
 func (f *flight) land() error {
+	f.wait()
 	if f.pipeline == nil {
 		return f.err
 	}

@@ -19,6 +19,7 @@ type batch struct {
 	entries []entry
 	indexed int   // of a table without a key: so many of the entries are in index
 	grows   bool  // there may be rows to insert
+	changes int   // that made the entries
 	first   int64 // seq of the first and last block in it
 	last    int64
 }
@@ -69,6 +70,7 @@ func (r *run) merge(tbl *table, seq int64, c *change.Change, mode mode) error {
 		old = c.New
 	}
 	b.grows = b.grows || c.Op == change.Insert || mode == lenient
+	b.changes++
 	if keyChanges {
 		e, _ := r.entry(b, old)
 		e.had, e.now, e.replaced, e.unsure = true, false, false, true
@@ -104,7 +106,7 @@ func (r *run) merge(tbl *table, seq int64, c *change.Change, mode mode) error {
 	default:
 		return r.at(seq, tbl, old, &sink.Mismatch{Reason: fmt.Sprintf("%s does not follow from the changes before it", c.Op)})
 	}
-	if len(b.entries) >= eagerRows && !b.grows {
+	if len(b.entries) >= eagerRows && !b.grows && b.changes < 2*len(b.entries) {
 		if err := r.flushBatch(b); err != nil {
 			return err
 		}
@@ -175,7 +177,8 @@ const (
 	fewRows  = 4
 	copyRows = 200
 	// So many updates and deletes of one table are sent before the window's end: the server is busy
-	// with them while the rest is merged. (Inserts are not: they go by COPY, which waits for all before it.)
+	// with them while the rest is merged. (Inserts are not: they go by COPY, which waits for all before it; nor what is changed
+	// again and again, which is better merged.)
 	eagerRows = 1000
 )
 
@@ -235,7 +238,7 @@ func (tbl *table) sort(rows []change.Tuple) {
 }
 
 func (b *batch) empty() {
-	b.entries, b.indexed, b.grows = b.entries[:0], 0, false
+	b.entries, b.indexed, b.grows, b.changes = b.entries[:0], 0, false, 0
 	clear(b.index)
 }
 
