@@ -134,7 +134,14 @@ func (p *prober) commit(ctx context.Context, began time.Time, d time.Duration, a
 	return nil
 }
 
-// watch asks the replica without a pause as long as there is a commit that it has not shown.
+// watchPause is the part of a commit's lag so far for which the replica is not asked: what is seconds behind, and so short of
+// processors, must not be asked thousands of times meanwhile. It makes a lag too long by as much, at most.
+const (
+	watchPause = 50
+	watchRest  = 100 * time.Microsecond // what is shorter is no pause
+)
+
+// watch asks the replica as long as there is a commit that it has not shown, with hardly a pause.
 func (p *prober) watch(ctx context.Context, began time.Time, acknowledged <-chan commit) (seen []probe, err error) {
 	conn, err := pgx.Connect(ctx, p.w.replicas[0].URL(database))
 	if err != nil {
@@ -148,6 +155,9 @@ func (p *prober) watch(ctx context.Context, began time.Time, acknowledged <-chan
 	var at time.Time // when newest was seen first
 	for c := range acknowledged {
 		for newest < c.id {
+			if pause := time.Since(c.at) / watchPause; pause >= watchRest {
+				time.Sleep(pause)
+			}
 			if err := conn.QueryRow(ctx, "newest").Scan(&newest); err != nil {
 				return nil, err
 			}
