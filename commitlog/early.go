@@ -164,6 +164,15 @@ func (e *Early) Cancel(reason string) {
 	e.mu.Unlock()
 }
 
+// Committed says that the block is about to be made: who reads the rows now still may, others find them no more.
+func (e *Early) Committed() {
+	if e == nil {
+		return
+	}
+	e.tail.forget(e)
+	e.End()
+}
+
 // Leave is called once, by the decoder, when the transaction has ended, at end if it has committed: who reads it now still may, others find it no more.
 func (e *Early) Leave(end change.LSN) {
 	if e == nil {

@@ -96,10 +96,11 @@ func TestEarly(t *testing.T) {
 
 	// Who has got it reads it when the transaction has committed; others do not find it.
 	got = tail.LargestEarly(1, nil)
-	other.Leave(100)
+	other.Committed()
 	if tail.LargestEarly(1, nil) != nil {
-		t.Error("it is found behind its end")
+		t.Error("it is found behind its commit")
 	}
+	other.Leave(100)
 	if got.Passed(99) || !got.Passed(100) {
 		t.Error("it has not committed where it has")
 	}

@@ -157,6 +157,9 @@ func (a *assembler) handle(b []byte) error {
 		}
 		delete(a.streamed, m.xid)
 		end := m.end
+		if f.early != nil {
+			f.early.Committed()
+		}
 		err := a.commitStreamed(f, m.xid)
 		if err != nil || !f.large {
 			f.leave(0, "it has become no large block")

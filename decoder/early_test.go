@@ -21,6 +21,7 @@ func (e *told) Add(r *change.Relation, row change.Tuple) {
 }
 func (e *told) End()                 { fmt.Fprintf(e.said, "%d end; ", e.xid) }
 func (e *told) Cancel(reason string) { fmt.Fprintf(e.said, "%d cancel: %s; ", e.xid, reason) }
+func (e *told) Committed()           { fmt.Fprintf(e.said, "%d committed; ", e.xid) }
 func (e *told) Leave(end change.LSN) { fmt.Fprintf(e.said, "%d leave %s; ", e.xid, end); *e.left++ }
 
 // What a streamed transaction inserts is told as it comes.
@@ -38,8 +39,8 @@ func TestEarlyRows(t *testing.T) {
 		{"it is rolled back", begin + "stop\nabort 700 700", "700 public.t (one); 700 cancel: the transaction was rolled back; 700 leave 0/0; "},
 		{"a part of it is rolled back", begin + "701: insert 1 (two)\nstop\nabort 700 701", "700 public.t (one); 700 public.t (two); 700 cancel: a part of the transaction was rolled back; "},
 		{"a part is rolled back that was not told", begin + "stop\nabort 700 701", "700 public.t (one); "},
-		{"it is small", begin + "stop\ncommit 700 0/100", "700 public.t (one); 700 cancel: it has become no large block; 700 leave 0/0; "},
-		{"it is large", begin + large + "stop\ncommit 700 0/100", "700 public.t (one); 700 public.t LARGE; 700 leave 0/100; "},
+		{"it is small", begin + "stop\ncommit 700 0/100", "700 public.t (one); 700 committed; 700 cancel: it has become no large block; 700 leave 0/0; "},
+		{"it is large", begin + large + "stop\ncommit 700 0/100", "700 public.t (one); 700 public.t LARGE; 700 committed; 700 leave 0/100; "},
 	} {
 		var said strings.Builder
 		left := 0

@@ -11,6 +11,7 @@ type Early interface {
 	Add(r *change.Relation, row change.Tuple) // the row is valid during the call
 	End()                                     // something else comes: there are no more
 	Cancel(reason string)                     // what was added is not, or not all, of a transaction that has committed
+	Committed()                               // it has, and is given out next: it is too late to begin with its rows
 	Leave(end change.LSN)                     // the transaction has ended, at end if it has committed, or will not; called once
 }
 

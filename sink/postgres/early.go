@@ -9,6 +9,7 @@ import (
 	"hash"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
@@ -32,6 +33,7 @@ type early struct {
 	state  atomic.Int32    // who has the connection
 	enough context.Context // ended: no more rows are to be taken
 	stop   func()
+	cut    func()        // ends what uses the connection, and it
 	taken  chan struct{} // closed when none are
 	n      int64         // behind taken: how many there are …
 	sum    hash.Hash     // … and what they are
@@ -57,11 +59,13 @@ func (t *Target) Early(ctx context.Context, rows *commitlog.Early) error {
 	if err != nil {
 		return err
 	}
-	e := &early{rows: rows, taken: make(chan struct{}), sum: sha256.New(), leave: make(chan struct{}), left: make(chan struct{})}
+	closing, cutClosing := context.WithCancel(context.WithoutCancel(ctx))
+	ctx, cut := context.WithCancel(ctx)
+	e := &early{cut: func() { cut(); cutClosing() }, rows: rows, taken: make(chan struct{}), sum: sha256.New(), leave: make(chan struct{}), left: make(chan struct{})}
 	e.enough, e.stop = context.WithCancel(ctx)
-	defer e.stop()
+	defer e.cut()
 	defer close(e.left)
-	defer conn.Close(context.WithoutCancel(ctx))
+	defer conn.Close(closing)
 
 	t.turn.Lock()
 	model := t.modelSum
@@ -217,7 +221,11 @@ func (t *Target) claim(b *commitlog.Block) *early {
 	return nil
 }
 
-// dropEarly rolls the early rows back, and waits until they are. The turn is held.
+// earlyPatience is how long the server is given to roll early rows back. One that does not answer does not hold up what
+// goes on without them.
+const earlyPatience = 2 * time.Second
+
+// dropEarly rolls the early rows back, and waits until they are, or the connection is gone. The turn is held.
 func (t *Target) dropEarly() {
 	e := t.early
 	if e == nil {
@@ -226,7 +234,12 @@ func (t *Target) dropEarly() {
 	t.early = nil
 	e.stop()
 	e.once.Do(func() { close(e.leave) })
-	<-e.left
+	select {
+	case <-e.left:
+	case <-time.After(earlyPatience):
+		e.cut()
+		<-e.left
+	}
 }
 
 // applyEarly applies a large block in the transaction that has its first rows. Whatever goes wrong, it is gone behind it.
