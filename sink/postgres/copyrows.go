@@ -327,8 +327,9 @@ func (s *source) bound(ctx context.Context, master *pgx.Conn, lower []string) ([
 	for i, k := range s.key {
 		shown[i] = "pg_catalog.format('%s', " + k.name + ")"
 	}
-	query := fmt.Sprintf("select array[%s]::text[] from only %s where %s order by %s offset %d limit 1",
-		strings.Join(shown, ", "), s.name, s.condition(lower, nil), s.keyNames(), s.chunkRows-1)
+	// Within, nothing is made of the rows that are passed over.
+	query := fmt.Sprintf("select array[%s]::text[] from (select %s from only %s where %s order by %[2]s offset %[5]d limit 1) k",
+		strings.Join(shown, ", "), s.keyNames(), s.name, s.condition(lower, nil), s.chunkRows-1)
 	var upper []string
 	err := master.QueryRow(ctx, query, pgx.QueryExecModeSimpleProtocol).Scan(&upper)
 	if errors.Is(err, pgx.ErrNoRows) {
@@ -451,7 +452,7 @@ func (t *Target) postpone(ctx context.Context, s *source) error {
 }
 
 // copyChunk reads a chunk in a snapshot and stores it together with the snapshot. The
-// rows go through as the text that COPY writes.
+// rows go through as COPY writes them.
 func (t *Target) copyChunk(ctx context.Context, from, to *pgx.Conn, c chunk, count *counter) error {
 	s := c.table
 	if s.postponed.Load() {
@@ -519,10 +520,12 @@ func (t *Target) transfer(ctx context.Context, from, to *pgx.Conn, c chunk, into
 	if s.columns != "" {
 		list = "(" + s.columns + ")"
 	}
+	format := copyFormat(s.shape, major(from), major(to))
 	query := fmt.Sprintf("copy %s %s to stdout", s.name, list)
 	if !c.whole() {
 		query = fmt.Sprintf("copy (select %s from only %s where %s) to stdout", s.columns, s.name, c.condition())
 	}
+	query += format
 	reader, writer := io.Pipe()
 	type sent struct {
 		rows int64
@@ -538,7 +541,7 @@ func (t *Target) transfer(ctx context.Context, from, to *pgx.Conn, c chunk, into
 		writer.CloseWithError(err)
 		out <- sent{tag.RowsAffected(), err}
 	}()
-	tag, err := to.PgConn().CopyFrom(ctx, reader, fmt.Sprintf("copy %s %s from stdin", into, list))
+	tag, err := to.PgConn().CopyFrom(ctx, reader, fmt.Sprintf("copy %s %s from stdin", into, list)+format)
 	reader.CloseWithError(err)
 	done := <-out
 	switch {

@@ -1,0 +1,33 @@
+package postgres
+
+import (
+	"testing"
+
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/pgbridge/pgbridge/schema"
+)
+
+func TestCopyFormat(t *testing.T) {
+	column := func(oid uint32) schema.Column { return schema.Column{TypeOID: oid} }
+	generated := schema.Column{TypeOID: firstUserOID, Generated: "s"}
+	for _, c := range []struct {
+		name     string
+		columns  []schema.Column
+		from, to string
+		binary   bool
+	}{
+		{"built-in types", []schema.Column{column(pgtype.Int8OID), column(pgtype.TextArrayOID)}, "15", "15", true},
+		{"one of a user", []schema.Column{column(pgtype.Int8OID), column(firstUserOID)}, "15", "15", false},
+		{"one whose text says more than its bytes", []schema.Column{column(pgtype.XMLOID)}, "15", "15", false},
+		{"a generated column is not copied", []schema.Column{column(pgtype.Int8OID), generated}, "15", "15", true},
+		{"other versions", []schema.Column{column(pgtype.Int8OID)}, "17", "15", false},
+	} {
+		if got := copyFormat(&schema.Table{Columns: c.columns}, c.from, c.to); got != "" != c.binary {
+			t.Errorf("%s: %q", c.name, got)
+		}
+	}
+	if got := copyFormat(nil, "15", "15"); got != "" {
+		t.Errorf("a table that is not known: %q", got)
+	}
+}
