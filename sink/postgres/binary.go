@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -27,13 +28,35 @@ var binaryTypes = []uint32{
 	pgtype.BitArrayOID, pgtype.VarbitArrayOID, pgtype.NumericArrayOID, pgtype.UUIDArrayOID,
 }
 
-// copyFormat is what is said of the form behind a COPY of the table's rows between servers of these versions; nothing: text.
-func copyFormat(tbl *schema.Table, from, to string) string {
-	if tbl == nil || from != to ||
-		slices.ContainsFunc(copiedColumns(tbl), func(c schema.Column) bool { return !slices.Contains(binaryTypes, c.TypeOID) }) {
-		return ""
+// copyFormat is what is said of the form behind a COPY of the table's rows from one connection into a table of the other; nothing: text. Who
+// has made the table on the replica may have given it other types, of which the text fits.
+func copyFormat(ctx context.Context, tbl *schema.Table, from, to *pgx.Conn, into string) (string, error) {
+	if !canBeBinary(tbl, major(from), major(to)) {
+		return "", nil
 	}
-	return " (format binary)"
+	var names []string
+	var types []uint32
+	for _, c := range copiedColumns(tbl) {
+		names, types = append(names, c.Name), append(types, c.TypeOID)
+	}
+	var same int
+	if err := to.QueryRow(ctx, `
+		select count(*)
+		from unnest($2::text[], $3::oid[]) as c (name, type)
+		join pg_catalog.pg_attribute a on a.attname = c.name and a.atttypid = c.type
+		where a.attrelid = pg_catalog.to_regclass($1) and a.attnum > 0 and not a.attisdropped`, into, names, types).Scan(&same); err != nil {
+		return "", err
+	}
+	if same < len(names) {
+		return "", nil
+	}
+	return " (format binary)", nil
+}
+
+// canBeBinary says whether the table's rows mean the same to servers of these versions in binary form.
+func canBeBinary(tbl *schema.Table, from, to string) bool {
+	return tbl != nil && from == to &&
+		!slices.ContainsFunc(copiedColumns(tbl), func(c schema.Column) bool { return !slices.Contains(binaryTypes, c.TypeOID) })
 }
 
 // major is the server's version, without what its minor releases change.

@@ -520,7 +520,10 @@ func (t *Target) transfer(ctx context.Context, from, to *pgx.Conn, c chunk, into
 	if s.columns != "" {
 		list = "(" + s.columns + ")"
 	}
-	format := copyFormat(s.shape, major(from), major(to))
+	format, err := copyFormat(ctx, s.shape, from, to, into)
+	if err != nil {
+		return 0, t.wrap("look up the columns of "+into, err)
+	}
 	query := fmt.Sprintf("copy %s %s to stdout", s.name, list)
 	if !c.whole() {
 		query = fmt.Sprintf("copy (select %s from only %s where %s) to stdout", s.columns, s.name, c.condition())
