@@ -44,9 +44,9 @@ func Watch(config *pgconn.Config, patience time.Duration) {
 	setDefault(config.RuntimeParams, "tcp_keepalives_count", "3")
 	setDefault(config.RuntimeParams, "tcp_user_timeout", strconv.FormatInt((2*patience).Milliseconds(), 10))
 
-	dialer := dialer(patience)
+	open := dialer(patience).DialContext
 	config.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		conn, err := dialer.DialContext(ctx, network, address)
+		conn, err := open(ctx, network, address)
 		if err != nil {
 			return nil, err
 		}

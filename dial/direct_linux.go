@@ -71,7 +71,7 @@ func (d *direct) Write(b []byte) (written int, err error) {
 	return written, d.failed("write", err, errno)
 }
 
-// call reads or writes without blocking; -1 bytes are none.
+// call reads or writes without blocking; b is not empty.
 func call(number, fd uintptr, b []byte) (int, syscall.Errno) {
 	for {
 		n, _, errno := syscall.RawSyscall(number, fd, uintptr(unsafe.Pointer(&b[0])), uintptr(len(b)))

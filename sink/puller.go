@@ -241,7 +241,7 @@ const windowModels = 8
 // fill verifies blocks and adds them to the window until it is full, or a large one comes.
 func (p *puller) fill(w *Window, size *int64, blocks []commitlog.Block) (rest []commitlog.Block, broken error) {
 	for len(blocks) > 0 && blocks[0].Parts <= 1 && *size < p.limits.Bytes {
-		if blocks[0].Model != p.model && w.changesOfModel() >= windowModels {
+		if blocks[0].Model != p.model && w.ChangesOfModel() >= windowModels {
 			break
 		}
 		b := Block{Block: blocks[0]}

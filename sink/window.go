@@ -31,8 +31,8 @@ type Window struct {
 	StoredParts func(part int32, stored []byte) error
 }
 
-// changesOfModel is how often the model changes from block to block.
-func (w *Window) changesOfModel() (n int) {
+// ChangesOfModel is how often the model changes from block to block.
+func (w *Window) ChangesOfModel() (n int) {
 	before := w.Model
 	for i := range w.Blocks {
 		if w.Blocks[i].Model != before {

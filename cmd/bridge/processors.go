@@ -24,19 +24,17 @@ const (
 )
 
 // next takes the processor time that the process has used within a sample.
-func (p *processors) next(used, elapsed time.Duration) (one bool) {
+func (p *processors) next(used, elapsed time.Duration) {
 	share := float64(used) / float64(elapsed)
+	if p.calm++; share >= processorsCalm {
+		p.calm = 0
+	}
 	switch {
 	case share >= processorsBusy:
 		p.one = false
-	case share < processorsCalm:
-		if p.calm++; p.calm >= processorsSettle {
-			p.one = true
-		}
-		return p.one
+	case p.calm >= processorsSettle:
+		p.one = true
 	}
-	p.calm = 0
-	return p.one
 }
 
 // adaptProcessors goes on until ctx ends, unless the environment says how many it shall be.

@@ -157,8 +157,7 @@ func (t *Target) attempt(ctx context.Context, w *sink.Window, inOrder, strict bo
 
 // plain says whether the window has many blocks, and nothing in them but rows of tables as they are: then the server can store the blocks while their changes are merged.
 func (t *Target) plain(w *sink.Window) bool {
-	return w.Parts == nil && len(w.Blocks) >= commitlog.CopyFrom && len(t.copies) == 0 && t.ahead.IsZero() &&
-		!slices.ContainsFunc(w.Blocks, func(b sink.Block) bool { return b.Model != w.Model })
+	return w.Parts == nil && len(w.Blocks) >= commitlog.CopyFrom && len(t.copies) == 0 && t.ahead.IsZero() && w.ChangesOfModel() == 0
 }
 
 // store stores the window's blocks in the replica's own log; a few are queued in the batch.
