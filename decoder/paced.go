@@ -14,18 +14,27 @@ import (
 // nobody is woken, and behind it there are many to read at a time. What is late already does not notice.
 type paced struct {
 	net.Conn
-	raw     syscall.RawConn // nil: it can not be had
-	backlog atomic.Bool
-	quiet   bool   // the socket reports less than much
-	buf     []byte // what was read behind a pause …
-	rest    []byte // … and not asked for yet
+	raw   syscall.RawConn // nil: it can not be had
+	pause atomic.Int64    // nanoseconds; 0: what comes is read at once
+	quiet bool            // the socket reports less than much
+	buf   []byte          // what was read behind a pause …
+	rest  []byte          // … and not asked for yet
 }
 
 const (
-	paceFrom   = 200 * time.Millisecond // so late is what comes out of a backlog
-	pacePause  = 10 * time.Millisecond
-	paceBuffer = 256 << 10 // bytes
+	paceFrom   = 10 * time.Millisecond // so late is what comes out of a backlog; what is less late may have waited for a disk
+	paceShare  = 16                    // for this part of how late it is it can wait
+	pacePause  = 10 * time.Millisecond // at most
+	paceBuffer = 256 << 10             // bytes
 )
+
+// pauseBehind is the pause behind a transaction that was sent so long after its commit.
+func pauseBehind(late time.Duration) time.Duration {
+	if late < paceFrom {
+		return 0
+	}
+	return min(late/paceShare, pacePause)
+}
 
 func newPaced(conn net.Conn) *paced {
 	c := &paced{Conn: conn}
@@ -43,7 +52,7 @@ func (c *paced) Read(b []byte) (int, error) {
 		c.rest = c.rest[n:]
 		return n, nil
 	}
-	for paused := false; c.raw != nil && c.backlog.Load() && c.hush(true); paused = true {
+	for paused := false; c.raw != nil && c.pause.Load() > 0 && c.hush(true); paused = true {
 		n, err := c.there()
 		if n > 0 || err != nil {
 			c.rest = c.buf[copy(b, c.buf[:n]):n]
@@ -52,7 +61,7 @@ func (c *paced) Read(b []byte) (int, error) {
 		if paused {
 			break // it may be a while
 		}
-		time.Sleep(pacePause)
+		time.Sleep(time.Duration(c.pause.Load()))
 	}
 	if !c.hush(false) {
 		return 0, &net.OpError{Op: "read", Net: "tcp", Err: errors.New("the socket can not be made to report what it has")}

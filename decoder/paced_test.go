@@ -41,7 +41,7 @@ func TestPacedReadsEverything(t *testing.T) {
 	c, server := pacedPair(t)
 	next := byte(0)
 	for round := range 60 {
-		c.backlog.Store(random.IntN(3) > 0)
+		c.pause.Store(random.Int64N(3) * int64(pacePause) / 2)
 		var sent bytes.Buffer
 		pieces := make([][]byte, 1+random.IntN(200))
 		for i := range pieces {
@@ -77,7 +77,7 @@ func TestPacedReadsEverything(t *testing.T) {
 			t.Fatalf("round %d: other bytes", round)
 		}
 	}
-	c.backlog.Store(true)
+	c.pause.Store(int64(pacePause))
 	server.Close()
 	if n, err := c.Read(make([]byte, 10)); n != 0 || err != io.EOF {
 		t.Errorf("behind the end: %d bytes, %v", n, err)
@@ -87,7 +87,7 @@ func TestPacedReadsEverything(t *testing.T) {
 // A read that waits behind a backlog ends with its deadline, and with the connection.
 func TestPacedReadEnds(t *testing.T) {
 	c, _ := pacedPair(t)
-	c.backlog.Store(true)
+	c.pause.Store(int64(pacePause))
 	if err := c.SetReadDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
 		t.Fatal(err)
 	}
@@ -105,5 +105,22 @@ func TestPacedReadEnds(t *testing.T) {
 	c.Close()
 	if err := <-ended; err == nil {
 		t.Error("the end of the connection ended nothing")
+	}
+}
+
+// What was sent soon behind its commit is read at once, and what was not waits for a small part of how late it is, and never long.
+func TestPauseGrowsWithHowLateItIs(t *testing.T) {
+	for late, want := range map[time.Duration]time.Duration{
+		-time.Second:          0, // a clock that was set back
+		0:                     0,
+		paceFrom - 1:          0,
+		paceFrom:              paceFrom / paceShare,
+		paceFrom * 3:          paceFrom * 3 / paceShare,
+		paceShare * pacePause: pacePause,
+		1000 * time.Hour:      pacePause,
+	} {
+		if got := pauseBehind(late); got != want {
+			t.Errorf("%s late: a pause of %s, want %s", late, got, want)
+		}
 	}
 }

@@ -183,7 +183,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 				return err
 			}
 		}
-		s.late = tx.Behind > paceFrom
+		s.pause = pauseBehind(tx.Behind)
 		s.emitted.Store(uint64(tx.LSN))
 		if err := emit(tx); err != nil {
 			return err
@@ -212,7 +212,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 type source struct {
 	conn     net.Conn
 	pace     *paced
-	late     bool // the last transaction was sent long after its commit
+	pause    time.Duration // behind the last transaction
 	frontend *pgproto3.Frontend
 	durable  func() change.LSN
 
@@ -254,9 +254,12 @@ func (s *source) copyData(a *assembler, data []byte) error {
 		if err := a.handle(x.WALData); err != nil {
 			return fmt.Errorf("decode at %s: %w", x.WALStart, err)
 		}
-		// What is streamed before its commit can wait, too.
-		if backlog := s.late || a.stream != 0; s.pace != nil && backlog != s.pace.backlog.Load() {
-			s.pace.backlog.Store(backlog)
+		if s.pace != nil {
+			pause := s.pause
+			if a.stream != 0 {
+				pause = pacePause // what is streamed before its commit can wait
+			}
+			s.pace.pause.Store(int64(pause))
 		}
 	case pglogrepl.PrimaryKeepaliveMessageByteID:
 		k, err := pglogrepl.ParsePrimaryKeepaliveMessage(data[1:])
