@@ -22,8 +22,8 @@ type paced struct {
 }
 
 const (
-	paceFrom   = 10 * time.Millisecond // so late is what comes out of a backlog; what is less late may have waited for a disk
-	paceShare  = 16                    // for this part of how late it is it can wait
+	paceFrom   = 5 * time.Millisecond  // so late is what comes out of a backlog; what is less late may have waited for a disk
+	paceShare  = 8                     // for this part of how late it is it can wait
 	pacePause  = 10 * time.Millisecond // at most
 	paceBuffer = 256 << 10             // bytes
 )

@@ -313,17 +313,17 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 const (
 	restFrom = 4  // blocks
 	restTo   = 64 // blocks
-	restMost = 5 * time.Millisecond
+	restMost = 10 * time.Millisecond
 )
 
 // rest is how long nothing is applied behind a window that took so long. Where several blocks have come while one window was applied, they cost
-// less, of the bridge and of the replica, in larger windows; where a single one has, the next one shall not wait, and a
-// window of many is part of a backlog.
+// less, of the bridge and of the replica, in larger windows, which take a third of the time then; where a single one has, the next one
+// shall not wait, and a window of many is part of a backlog.
 func rest(w *Window, took time.Duration) time.Duration {
 	if n := len(w.Blocks); n < restFrom || n >= restTo {
 		return 0
 	}
-	return min(took, restMost)
+	return min(2*took, restMost)
 }
 
 // Earlier is a Target that can store rows of a transaction before it is known whether it commits.

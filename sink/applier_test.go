@@ -227,7 +227,7 @@ func TestRestBehindWindowsOfSeveralBlocks(t *testing.T) {
 	}{
 		{1, time.Millisecond, 0},
 		{restFrom - 1, time.Millisecond, 0},
-		{restFrom, time.Millisecond, time.Millisecond},
+		{restFrom, time.Millisecond, 2 * time.Millisecond},
 		{restTo - 1, time.Minute, restMost},
 		{restTo, time.Millisecond, 0}, // a backlog
 	} {
