@@ -283,11 +283,22 @@ alter extension citext drop table un
 comment on extension citext is 'c'
 create foreign data wrapper fdw
 create server srv foreign data wrapper fdw
+grant usage on foreign data wrapper fdw to privileged
+{ grant usage on foreign server srv to privileged with grant option; savepoint f; revoke usage on foreign data wrapper fdw from privileged; rollback to f; }
+alter server srv owner to privileged
 create foreign table ft (id int) server srv
 alter foreign table ft add column x int
 drop foreign data wrapper fdw cascade
 create conversion conv for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8
+alter conversion conv owner to privileged
 drop conversion conv
+create trusted language lang handler plpgsql_call_handler
+grant usage on language lang to privileged
+alter language lang owner to privileged
+revoke usage on language plpgsql from public
+{ grant usage on language plpgsql to privileged; grant usage on language sql to privileged with grant option; }
+drop owned by privileged
+grant usage on language plpgsql to public
 alter table cited alter c set default 'a'
 drop type a.humour cascade
 drop domain d cascade

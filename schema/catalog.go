@@ -156,8 +156,11 @@ type source struct {
 	key   string // what the column oid is in that clause
 	table string // likewise the OID of the table that the object belongs to, if it does
 	kinds string // the values of relkind, where the source is one of several for pg_class
-	more  []part // further rows
-	parts string // a query for class and oid of parts that have no entry: their dependencies stand in this one
+	// builtIn says that it is of objects that are there before any of the user's, where they are other than they were: those of
+	// extensions, too.
+	builtIn bool
+	more    []part // further rows
+	parts   string // a query for class and oid of parts that have no entry: their dependencies stand in this one
 }
 
 // part is a query for further rows of the entry whose row is h.
@@ -176,7 +179,10 @@ func sources() []source {
 // definitions look at the catalogs of now, not of the transaction.
 func (s source) query(condition string) string {
 	// Members of extensions come with their extension, and so does what they are made of.
-	where := "\n" + notMember(s.class, s.key)
+	where := ""
+	if !s.builtIn {
+		where = "\n" + notMember(s.class, s.key)
+	}
 	if s.table != "" {
 		where += "\n" + notMember(inClass, s.table)
 	}

@@ -216,7 +216,12 @@ func (p *planner) dropStatement(x *Object) []string {
 	case KindDefaultPrivileges:
 		p.doFor(x, x.privileges.drop())
 		return nil
-	case KindPrivileges, KindComment, KindIndexPartition, KindPartition, KindInheritance, KindSequenceOwner:
+	case KindPrivileges:
+		if commented(x) == nil { // on what is built in, and stays
+			p.doFor(x, x.privileges.drop())
+		}
+		return nil // else see untie
+	case KindComment, KindIndexPartition, KindPartition, KindInheritance, KindSequenceOwner:
 		return nil // see untie
 	}
 	p.fail(x, "can not be dropped")

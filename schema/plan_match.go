@@ -114,6 +114,10 @@ func (c *catalog) identify(o *Object) identity {
 		}
 	case KindPrivileges:
 		on := commented(o)
+		if on == nil { // it is built in
+			id.part = o.Name
+			break
+		}
 		id.oid, id.part = on.OID, string(on.Kind)
 	case KindComment:
 		on := commented(o)

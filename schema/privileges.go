@@ -71,8 +71,10 @@ func grantable(kind string, version int) (all, public string) {
 		return "rwU", ""
 	case "routine":
 		return "X", "X"
-	case "type":
+	case "type", "language":
 		return "U", "U"
+	case "foreign data wrapper", "foreign server":
+		return "U", ""
 	case "schema":
 		return "UC", ""
 	case "large object":
@@ -80,6 +82,9 @@ func grantable(kind string, version int) (all, public string) {
 	}
 	return "", ""
 }
+
+// hasDefaults says for which kinds of objects ALTER DEFAULT PRIVILEGES can have set others.
+var hasDefaults = map[string]bool{"table": true, "sequence": true, "routine": true, "type": true, "schema": true}
 
 // newPrivileges makes privileges of a kind of objects, with those that are there by default.
 func (r *reader) newPrivileges(kind, owner string) *privileges {
@@ -108,7 +113,7 @@ func (r *reader) own(n *node, id ref, of owned, kind, name string, columns []*co
 		p.on = kind + " " + name
 	}
 	p.grants = r.grants(of.ACL, p.byDefault)
-	p.table, p.distorted = columns, r.opt.OwnDefaults
+	p.table, p.distorted = columns, r.opt.OwnDefaults && hasDefaults[kind]
 	for _, c := range columns {
 		if c.ACL != nil {
 			p.columns = append(p.columns, columnGrants{c.Num, c.Name, r.grants(c.ACL, nil)})
@@ -125,6 +130,20 @@ func (r *reader) own(n *node, id ref, of owned, kind, name string, columns []*co
 	own.needs(n)
 	own.needs(follows)
 	n.privileges = own
+}
+
+// ownBuiltIn adds the privileges on an object that every database has, where they are not those by default. Whose it is does not matter:
+// a superuser's, whatever the name is.
+func (r *reader) ownBuiltIn(of owned, thing string) {
+	kind, _, _ := strings.Cut(thing, " ")
+	p := r.newPrivileges(kind, of.Owner)
+	p.on = thing
+	if p.grants = r.grants(of.ACL, p.byDefault); slices.Equal(p.grants, p.byDefault) {
+		return
+	}
+	o := &Object{Kind: KindPrivileges, Name: thing, Phase: PostData, privileges: p, Definition: p.String()}
+	o.setCreate(p.make())
+	r.graph.add(o, ref{})
 }
 
 func (o *Object) setCreate(list []roleStatement) {

@@ -118,7 +118,7 @@ begin
     and (
       select count(*)
       from pg_depend d
-      where d.classid = found.class and d.objid = found.oid
+      where d.classid = found.class and d.objid = found.oid and (found.class <> 2612 or found.oid >= 16384) -- languages that are built in
         and (d.deptype = 'e' or d.deptype = 'i' and found.class in (1247, 1255, 2605, 2618))) = 0
   group by found.class, found.oid
   order by found.class, found.oid;
@@ -284,7 +284,7 @@ begin
     union all select 2605, c.oid from pg_cast c where c.oid >= 16384
     union all select 2606, c.oid from pg_constraint c where c.oid >= 16384 and c.conrelid <> 0
     union all select 2607, c.oid from pg_conversion c where c.oid >= 16384
-    union all select 2612, l.oid from pg_language l where l.oid >= 16384
+    union all select 2612, l.oid from pg_language l where l.oid >= 16384 or l.lanacl is not null
     union all select 2616, c.oid from pg_opclass c where c.oid >= 16384
     union all select 2617, o.oid from pg_operator o where o.oid >= 16384
     union all select 2618, w.oid from pg_rewrite w where w.oid >= 16384 and w.rulename <> '_RETURN'
@@ -569,7 +569,7 @@ begin
     when 'ALTER DEFAULT PRIVILEGES' then
       v_kinds := '{DEFAULT}';
     when 'DROP OWNED' then
-      v_kinds := '{TABLE,FUNCTION,TYPE,SCHEMA,DEFAULT,POLICY}';
+      v_kinds := '{TABLE,FUNCTION,TYPE,SCHEMA,DEFAULT,POLICY,LANGUAGE,FOREIGN DATA WRAPPER,FOREIGN SERVER}';
     else
       select array_agg(distinct d.object_type) into v_kinds from pg_event_trigger_ddl_commands() d;
   end case;
@@ -609,6 +609,18 @@ begin
     select 2615, n.oid, n.xmin, n.cmin::text::bigint
     from pg_namespace n
     where v_kinds && '{SCHEMA}' and n.nspacl is not null and age(n.xmin) <= v_age and age(n.xmin) >= v_youngest
+    union all
+    select 2612, l.oid, l.xmin, l.cmin::text::bigint
+    from pg_language l
+    where v_kinds && '{LANGUAGE}' and l.lanacl is not null and age(l.xmin) <= v_age and age(l.xmin) >= v_youngest
+    union all
+    select 2328, w.oid, w.xmin, w.cmin::text::bigint
+    from pg_foreign_data_wrapper w
+    where v_kinds && '{FOREIGN DATA WRAPPER}' and w.fdwacl is not null and age(w.xmin) <= v_age and age(w.xmin) >= v_youngest
+    union all
+    select 1417, s.oid, s.xmin, s.cmin::text::bigint
+    from pg_foreign_server s
+    where v_kinds && '{FOREIGN SERVER}' and s.srvacl is not null and age(s.xmin) <= v_age and age(s.xmin) >= v_youngest
     union all
     select 826, d.oid, d.xmin, d.cmin::text::bigint
     from pg_default_acl d

@@ -384,3 +384,76 @@ alter table public.p2 enable always trigger ptr;
 CREATE TRIGGER tr BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.tf();
 alter table public.t enable always trigger tr;
 CREATE TRIGGER tr2 BEFORE INSERT ON public.t FOR EACH ROW EXECUTE FUNCTION public.tf();
+
+-- on languages, foreign data wrappers and servers; whose these and conversions are
+create foreign data wrapper w;
+create server s foreign data wrapper w;
+grant usage on foreign server s to carol;
+create trusted language l handler plpgsql_call_handler;
+create conversion c for 'LATIN1' to 'UTF8' from iso8859_1_to_utf8;
+-- change
+grant usage on foreign data wrapper w to bob with grant option;
+revoke usage on foreign server s from carol;
+alter server s owner to alice;
+grant usage on language l to alice;
+revoke usage on language l from public;
+alter language l owner to bob;
+alter conversion c owner to alice;
+----
+grant all on foreign data wrapper w to bob with grant option;
+alter language l owner to bob;
+revoke all on language l from public;
+grant all on language l to alice;
+alter server s owner to alice;
+revoke all on foreign server s from carol;
+alter conversion public.c owner to alice;
+
+-- they come with them
+select 1;
+-- change
+create foreign data wrapper w;
+create server s foreign data wrapper w;
+alter server s owner to alice;
+grant usage on foreign server s to carol;
+create trusted language l handler plpgsql_call_handler;
+revoke usage on language l from public;
+----
+create trusted language l handler plpgsql_call_handler;
+create foreign data wrapper w;
+create server s foreign data wrapper w;
+revoke all on language l from public;
+alter server s owner to alice;
+grant all on foreign server s to carol;
+
+-- on a language that is built in
+select 1;
+-- change
+revoke usage on language plpgsql from public;
+grant usage on language plpgsql to alice with grant option;
+grant usage on language sql to bob;
+----
+revoke all on language plpgsql from public;
+grant all on language plpgsql to alice with grant option;
+grant all on language sql to bob;
+
+-- and others
+revoke usage on language plpgsql from public;
+grant usage on language plpgsql to alice;
+-- change
+grant usage on language plpgsql to bob;
+revoke usage on language plpgsql from alice;
+----
+revoke all on language plpgsql from alice;
+grant all on language plpgsql to bob;
+
+-- and none any more
+revoke usage on language plpgsql from public;
+grant usage on language plpgsql to alice;
+-- change
+revoke usage on language plpgsql from alice;
+grant usage on language plpgsql to public;
+----
+revoke all on language plpgsql from alice;
+revoke all on language plpgsql from postgres;
+grant all on language plpgsql to public;
+grant all on language plpgsql to postgres;
