@@ -166,6 +166,7 @@ func (t *tap) session(ctx context.Context, past change.LSN) error {
 			Changes:     changes,
 			Streaming:   past == 0,
 			Certain:     t.certain,
+			Relabels:    schema.Relabels,
 			Early:       t.early,
 			Oldest:      func() change.LSN { return change.LSN(oldest.Load()) },
 			Durable:     func() change.LSN { return change.LSN(durable.Load()) },

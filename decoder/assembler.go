@@ -33,16 +33,19 @@ type assembler struct {
 	skip  change.LSN             // transactions that end here or before are known already
 	early func(xid uint32) Early // see Options; may be nil
 
-	model     *change.Model               // as of the last transaction that was emitted
-	changes   change.Changes              // to its entries
-	oldest    func() change.LSN           // older changes than this are not asked for any more
-	forgetAt  int                         // how many changes there are when old ones are forgotten
-	relations map[uint32]*change.Relation // what the server has told in this session
-	told      map[uint32]int              // when it told so
-	unsure    map[uint32]bool             // tables that have changed, and nothing was said of their rows since
-	clock     int                         // counts what it tells of relations
+	model     *change.Model                          // as of the last transaction that was emitted
+	changes   change.Changes                         // to its entries
+	oldest    func() change.LSN                      // older changes than this are not asked for any more
+	forgetAt  int                                    // how many changes there are when old ones are forgotten
+	relabels  func(before, after *change.Entry) bool // see Options; may be nil
+	labelled  change.LSN                             // when a label of an enum got another name last, as changes say
+	relations map[uint32]*change.Relation            // what the server has told in this session
+	told      map[uint32]int                         // when it told so
+	unsure    map[uint32]bool                        // tables that have changed, and nothing was said of their rows since
+	clock     int                                    // counts what it tells of relations
 
-	sent        time.Time // when the server sent what is handled; its clock
+	at          change.LSN // where in the write-ahead log stands what is handled
+	sent        time.Time  // when the server sent it; its clock
 	msg         message
 	open        bool // between begin and commit
 	content     content
@@ -54,7 +57,7 @@ type assembler struct {
 
 // inFlight is a large transaction whose changes arrive before its commit.
 type inFlight struct {
-	messages spool           // raw messages as they came, each behind its subtransaction's xid
+	messages spool           // raw messages as they came, each behind a head
 	told     []int           // when the relation messages among them came
 	aborted  map[uint32]bool // subtransactions that were rolled back
 	large    bool            // it has become a large transaction
@@ -64,6 +67,13 @@ type inFlight struct {
 	given     map[uint32]bool             // subtransactions that early rows are of
 }
 
+// Of a message of a streamed transaction, before it: the xid of its subtransaction and where it stands in the
+// write-ahead log, big-endian.
+const (
+	headXID  = 4
+	headSize = headXID + 8
+)
+
 func newAssembler(model *change.Model, changes change.Changes, skip change.LSN, dir string, emit func(*Tx) error) *assembler {
 	a := &assembler{
 		emit: emit, dir: dir, skip: skip, model: model, changes: maps.Clone(changes),
@@ -72,6 +82,7 @@ func newAssembler(model *change.Model, changes change.Changes, skip change.LSN, 
 		unsure:    map[uint32]bool{},
 		streamed:  map[uint32]*inFlight{},
 	}
+	a.labelled = changes[labels]
 	a.changed(model, changes)
 	return a
 }
@@ -186,8 +197,10 @@ func (a *assembler) handleStreamed(b []byte) error {
 			f.told = append(f.told, a.clock)
 		}
 		f.tell(a, binary.BigEndian.Uint32(b[1:5]))
-		// The message is kept as it would stand outside a stream, behind its xid.
-		return f.messages.add(b[1:5], b[:1], b[5:])
+		// The message is kept as it would stand outside a stream.
+		var at [8]byte
+		binary.BigEndian.PutUint64(at[:], uint64(a.at))
+		return f.messages.add(b[1:5], at[:], b[:1], b[5:])
 	}
 	return fmt.Errorf("message %q inside a stream segment", m.kind)
 }
@@ -207,7 +220,7 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 		defer func() { maps.Copy(a.relations, newer) }()
 		return f.messages.each(func(entry []byte) error {
 			at := 0
-			if entry[4] == msgRelation {
+			if entry[headSize] == msgRelation {
 				at, told = told[0], told[1:]
 			}
 			// What an aborted subtransaction told of relations goes with it: the server tells
@@ -215,9 +228,10 @@ func (a *assembler) commitStreamed(f *inFlight, xid uint32) error {
 			if f.aborted[binary.BigEndian.Uint32(entry)] {
 				return nil
 			}
-			if err := m.parse(entry[4:], false); err != nil {
+			if err := m.parse(entry[headSize:], false); err != nil {
 				return err
 			}
+			a.at = change.LSN(binary.BigEndian.Uint64(entry[headXID:]))
 			if m.kind != msgRelation {
 				// The server sends messages of subtransactions as if they were the transaction's own.
 				c.doubt = c.doubt || m.kind == msgMessage && m.isChange() && len(f.aborted) > 0
@@ -340,7 +354,7 @@ func (f *inFlight) anyChange(m *message) (bool, error) {
 		if f.aborted[binary.BigEndian.Uint32(entry)] {
 			return nil
 		}
-		if err := m.parse(entry[4:], false); err != nil {
+		if err := m.parse(entry[headSize:], false); err != nil {
 			return err
 		}
 		if m.isChange() {
@@ -416,6 +430,7 @@ func (a *assembler) evolved(c *content, tx *Tx) {
 		a.changes = change.Changes{}
 	}
 	maps.Copy(a.changes, c.made)
+	a.labelled = a.changes[labels]
 	if len(a.changes) > a.forgetAt && a.oldest != nil {
 		oldest := a.oldest()
 		maps.DeleteFunc(a.changes, func(_ change.Address, at change.LSN) bool { return at < oldest })
@@ -443,7 +458,7 @@ func (a *assembler) change(m *message, c *content, open bool) error {
 		if c.discard {
 			return nil
 		}
-		return c.message(m)
+		return c.message(m, a.relabels)
 	}
 	if !open {
 		return fmt.Errorf("message %q outside a transaction", m.kind)
@@ -470,6 +485,7 @@ func (a *assembler) change(m *message, c *content, open bool) error {
 		if m.oldKind != change.OldNone && m.kind != msgInsert && len(m.old) != len(rel.Columns) {
 			return fmt.Errorf("old row of %d columns for %s, which has %d", len(m.old), rel, len(rel.Columns))
 		}
+		c.outdated(a, rel)
 		switch m.kind {
 		case msgInsert:
 			c.buf = change.AppendInsert(c.buf, m.oid, m.new)
@@ -483,6 +499,21 @@ func (a *assembler) change(m *message, c *content, open bool) error {
 		return c.cut()
 	}
 	return nil
+}
+
+// firstUserOID is the first OID that a type which is not built in can have; see access/transam.h.
+const firstUserOID = 16384
+
+// outdated has the rows of a table copied if the values that come can have labels which others have renamed since: the server
+// tells a row as it was when it was written, and the transaction ends behind the renaming, under a model that knows the new names.
+func (c *content) outdated(a *assembler, rel *change.Relation) {
+	if a.at >= a.labelled || slices.Contains(c.copied, rel.OID) {
+		return
+	}
+	if slices.ContainsFunc(rel.Columns, func(c change.Column) bool { return c.Type >= firstUserOID }) {
+		c.copied = append(c.copied, rel.OID)
+		c.buf = change.AppendRows(c.buf, rel.OID, change.Rewritten)
+	}
 }
 
 // use puts the relation as the server described it last into the model.
@@ -507,7 +538,7 @@ func (a *assembler) use(oid uint32, c *content) (*change.Relation, error) {
 }
 
 // message takes one of the master's own messages.
-func (c *content) message(m *message) error {
+func (c *content) message(m *message, relabels func(before, after *change.Entry) bool) error {
 	switch m.prefix {
 	case RowsPrefix:
 		oid, why, err := change.ParseRows(m.content)
@@ -529,10 +560,32 @@ func (c *content) message(m *message) error {
 			c.made = change.Changes{}
 		}
 		if next := c.model.Evolve(&evolution, c.changes, c.made); next != c.model {
+			if relabels != nil {
+				c.relabelled(&evolution, next, relabels)
+			}
 			c.evolve(next)
 		}
 	}
 	return nil
+}
+
+// labels is the address at which changes say when a label of an enum got another name last.
+var labels = change.Address{Class: 3501} // pg_enum
+
+// relabelled notes whether labels have other names in the next model.
+func (c *content) relabelled(e *change.Evolution, next *change.Model, relabels func(before, after *change.Entry) bool) {
+	for _, s := range e.Set {
+		before, after := c.model.Entry(s.Address), next.Entry(s.Address)
+		if before == nil || after == nil || before == after || !relabels(before, after) {
+			continue
+		}
+		// Seen later, it is no newer than what is known.
+		if s.At == 0 {
+			c.made[labels] = 0
+		} else if at, there := c.made[labels]; s.At > c.changes[labels] && (!there || at != 0 && s.At > at) {
+			c.made[labels] = s.At
+		}
+	}
 }
 
 // evolve puts a model in force. It takes the place of the last one if nothing stands between.
@@ -563,6 +616,7 @@ type content struct {
 	discard                bool               // the changes are not wanted, only what is said of relations
 	doubt                  bool               // some of what the master's messages say may be rolled back
 	unsure                 []*change.Relation // of rows of the assembler's unsure tables
+	copied                 []uint32           // tables whose rows are to be copied, since labels in them have other names by now
 }
 
 func (c *content) begin(model *change.Model, changes change.Changes, dir string) {
@@ -591,5 +645,5 @@ func (c *content) close() {
 	if cap(c.buf) > PartSize/8 {
 		c.buf = nil // the next transaction is most likely a small one
 	}
-	c.models, c.made, c.part, c.unsure = nil, nil, nil, nil
+	c.models, c.made, c.part, c.unsure, c.copied = nil, nil, nil, nil, nil
 }

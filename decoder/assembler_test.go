@@ -31,6 +31,9 @@ import (
 //	message PREFIX CONTENT                       message! is one outside transactions
 //	origin, type, raw HEX
 //
+// Before it can stand where in the write-ahead log it stands, from there on: @0/80 insert 1 (1). Labels have other names when the
+// text of a type (class 1247) is another.
+//
 // In a stream, the subtransaction stands before the change: 701: insert 1 (1)
 func TestAssembler(t *testing.T) {
 	gold.Transcript(t, "assembler.txt", func(t *testing.T, script string) string {
@@ -50,9 +53,15 @@ func TestAssembler(t *testing.T) {
 				}
 				a = newAssembler(change.NewModel(), nil, skip, t.TempDir(), emit)
 				defer a.close()
+				a.relabels = func(before, after *change.Entry) bool {
+					return before.Address.Class == 1247 && before.Text != after.Text
+				}
 				if ok {
 					continue
 				}
+			}
+			if at, rest, ok := cutPlace(line); ok {
+				a.at, line = parseLSN(t, at), rest
 			}
 			if err := a.handle(parseLine(t, line)); err != nil {
 				fmt.Fprintln(&out, "error:", err)
@@ -64,6 +73,15 @@ func TestAssembler(t *testing.T) {
 		}
 		return out.String()
 	})
+}
+
+// cutPlace cuts off where a line's message stands in the write-ahead log.
+func cutPlace(line string) (at, rest string, ok bool) {
+	if !strings.HasPrefix(line, "@") {
+		return "", line, false
+	}
+	at, rest, _ = strings.Cut(line[1:], " ")
+	return at, rest, true
 }
 
 func parseLSN(t *testing.T, s string) change.LSN {
@@ -626,6 +644,7 @@ func FuzzAssembler(f *testing.F) {
 			if strings.HasPrefix(line, "#") || strings.HasPrefix(line, "skip") {
 				continue
 			}
+			_, line, _ = cutPlace(line)
 			m := parseLine(t, line)
 			input = append(append(input, byte(len(m)>>8), byte(len(m))), m...)
 		}
@@ -650,6 +669,7 @@ func FuzzAssembler(f *testing.F) {
 		})
 		begun, left := 0, 0
 		a.early = func(xid uint32) Early { begun++; return &told{xid, &strings.Builder{}, &left} }
+		a.relabels = func(before, after *change.Entry) bool { return before.Text != after.Text }
 		defer func() {
 			a.close()
 			if begun != left {

@@ -36,6 +36,10 @@ type Options struct {
 	// doubt in them; nil: one can not know.
 	Certain func(m *change.Model, relations []*change.Relation) bool
 
+	// Relabels says whether a label of an enum has another name behind a change of its type; nil: none ever has. A row that was
+	// written before, in a transaction that ends behind it, comes with the old name: then its table is to be copied.
+	Relabels func(before, after *change.Entry) bool
+
 	// Early, if there is one, is told of the inserts that a streamed transaction begins with as they come. It may return nil.
 	Early func(xid uint32) Early
 
@@ -191,7 +195,7 @@ func Run(ctx context.Context, o Options, emit func(*Tx) error) error {
 		last = tx.Model
 		return nil
 	})
-	assembler.oldest, assembler.early = o.Oldest, o.Early
+	assembler.oldest, assembler.early, assembler.relabels = o.Oldest, o.Early, o.Relabels
 	defer assembler.close()
 
 	group, ctx := errgroup.WithContext(ctx)
@@ -250,7 +254,7 @@ func (s *source) copyData(a *assembler, data []byte) error {
 		if err != nil {
 			return fmt.Errorf("replication: %w", err)
 		}
-		a.sent = x.ServerTime
+		a.at, a.sent = change.LSN(x.WALStart), x.ServerTime
 		if err := a.handle(x.WALData); err != nil {
 			return fmt.Errorf("decode at %s: %w", x.WALStart, err)
 		}

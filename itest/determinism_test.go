@@ -159,7 +159,7 @@ func (w *world) decodeAgain(slot, memory string, rng *rand.Rand, breaks bool) {
 		})
 		err := decoder.Run(ctx, decoder.Options{
 			Config: &conf.Config, Slot: slot, Publication: w.config.Master.Publication, Start: before.LSN, Model: model, Changes: changes,
-			Streaming: streaming, Certain: certain, Durable: func() change.LSN { return change.LSN(done.Load()) },
+			Streaming: streaming, Certain: certain, Relabels: schema.Relabels, Durable: func() change.LSN { return change.LSN(done.Load()) },
 		}, func(tx *decoder.Tx) error {
 			b := &want[next]
 			var content []byte

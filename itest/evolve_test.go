@@ -11,6 +11,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/pgbridge/pgbridge/pgserver/pgtest"
+
 	pgbridge "github.com/pgbridge/pgbridge"
 )
 
@@ -222,6 +224,66 @@ func TestLabelIsRenamedBeforeARowIsThere(t *testing.T) {
 	w.steps(`update t set e = 'c', list = '{c}' where id > 90; delete from t where id = 5`)
 	w.equal()
 	w.logs()
+}
+
+// Labels take each other's names while a transaction is open that has written them: what it wrote is read by the names as they were, and
+// must not become what has the names now.
+func TestLabelsTakeEachOthersNames(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		rows    int  // of the transaction
+		again   bool // the bridge ends between the renaming and the commit, and begins again
+		options []pgtest.Option
+	}{
+		{"whole", 10, false, nil},
+		{"streamed", 5000, false, []pgtest.Option{streamEverything()}},
+		{"the bridge begins again", 10, true, nil},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, 0, 0, 1, c.options...)
+			w.onMaster(`create type e as enum ('a', 'b', 'c'); create domain d as e; create type pair as (e e, n int);
+				create table t (id int primary key, e e, list e[], d d, pair pair);
+				create table plain (id int primary key, v text);
+				insert into t select i, 'b', '{a,b}', 'b', '(a,1)' from generate_series(1, 100) i`)
+			w.init()
+			running := w.run()
+			w.follow()
+			conn, err := pgx.Connect(t.Context(), w.master.URL("app"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close(context.Background())
+			for _, sql := range []string{`begin`, `delete from t where id between 10 and 20; update t set e = 'a', pair = '(b,2)' where id < 10`,
+				fmt.Sprintf(`insert into t select i, 'a', '{a,b}', 'b', '(a,3)' from generate_series(1001, 1000 + %d) i`, c.rows),
+				fmt.Sprintf(`insert into plain select i, 'a' from generate_series(1, %d) i`, c.rows)} {
+				if _, err := conn.Exec(t.Context(), sql, pgx.QueryExecModeSimpleProtocol); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// Nobody else's rows are decoded meanwhile: the server would remember the new names with them.
+			w.steps(`alter type e rename value 'b' to 'x'`, `begin; alter type e rename value 'a' to 'b'; alter type e rename value 'c' to 'a'; commit`)
+			w.follow()
+			if c.again {
+				running.stop()
+				w.run()
+				w.follow()
+			}
+			if _, err := conn.Exec(t.Context(), `insert into t values (-3, 'x', '{x,b}', 'a', '(b,9)')`, pgx.QueryExecModeSimpleProtocol); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Exec(t.Context(), `commit`); err != nil {
+				t.Fatal(err)
+			}
+			w.steps(`update t set e = 'b', list = '{a}' where id > 90 and id < 1003; delete from t where id = 5`)
+			w.equal()
+			w.logs()
+			for _, replica := range w.replicas {
+				if n := w.number(replica.URL("app"), `select count(*) from t where e = 'b' and id > 1000`); n != int64(c.rows) {
+					t.Errorf("%d rows of the transaction have the label as it is called now, want %d", n, c.rows)
+				}
+			}
+		})
+	}
 }
 
 // What the replica has of its own stays.

@@ -130,6 +130,33 @@ func TestParseEntryRefuses(t *testing.T) {
 	}
 }
 
+func TestRelabels(t *testing.T) {
+	const enum = `{"class":1247,"oid":16400,"kind":"type","name":"e","rows":{"types":[{"oid":"16400","kind":"e","labels":[%s],"label_oids":[%s]}]}}`
+	for _, c := range []struct {
+		name, before, after string
+		want                bool
+	}{
+		{"one has another name", fmt.Sprintf(enum, `"a","b"`, `1,2`), fmt.Sprintf(enum, `"a","c"`, `1,2`), true},
+		{"they change names", fmt.Sprintf(enum, `"a","b"`, `1,2`), fmt.Sprintf(enum, `"b","a"`, `1,2`), true},
+		{"one is new", fmt.Sprintf(enum, `"a","b"`, `1,2`), fmt.Sprintf(enum, `"a","n","b"`, `1,3,2`), false},
+		{"another owner", fmt.Sprintf(enum, `"a"`, `1`), strings.Replace(fmt.Sprintf(enum, `"a"`, `1`), `"kind":"e"`, `"kind":"e","owner":"o"`, 1), false},
+		{"fewer OIDs than labels", fmt.Sprintf(enum, `"a","b"`, `1`), fmt.Sprintf(enum, `"a","c"`, `1`), false},
+		{"none can be read", `{"class":1247`, `{"class":1247`, true},
+		{"no type", `{"class":1259`, `{"class":1259`, false},
+	} {
+		entry := func(text string) *change.Entry {
+			e := &change.Entry{Address: change.Address{Class: 1247, OID: 16400}, Text: text}
+			if strings.Contains(text, "1259") {
+				e.Address.Class = 1259
+			}
+			return e
+		}
+		if got := schema.Relabels(entry(c.before), entry(c.after)); got != c.want {
+			t.Errorf("%s: %v, want %v", c.name, got, c.want)
+		}
+	}
+}
+
 // FuzzParseEntry feeds what parses to the renderer, which may refuse it.
 func FuzzParseEntry(f *testing.F) {
 	f.Add(`{"class":0,"oid":0,"kind":"server","name":"","rows":{"server":[{"version":150018}]}}`)

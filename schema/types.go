@@ -2,6 +2,8 @@ package schema
 
 import (
 	"strings"
+
+	"github.com/pgbridge/pgbridge/change"
 )
 
 type typeRow struct {
@@ -20,6 +22,29 @@ type typeRow struct {
 	RangeOptions []string `json:"range_options"`
 	Canonical    bool
 	owned
+}
+
+// Relabels says whether a label of an enum has another name in the entry behind it, of the same type. Where an entry can not be read, one may have.
+func Relabels(before, after *change.Entry) bool {
+	if before.Address.Class != inType {
+		return false
+	}
+	names := map[uint32]string{}
+	for i, e := range []*change.Entry{before, after} {
+		r, err := parseRecord(e.Text)
+		if err != nil {
+			return true
+		}
+		for _, t := range r.Rows.Types {
+			for k, oid := range t.LabelOIDs[:min(len(t.LabelOIDs), len(t.Labels))] {
+				if old, there := names[oid]; i == 1 && there && old != t.Labels[k] {
+					return true
+				}
+				names[oid] = t.Labels[k]
+			}
+		}
+	}
+	return false
 }
 
 var typeSource = source{class: inType, part: "types", key: "t.oid", sql: `
