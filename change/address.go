@@ -14,3 +14,6 @@ func (a Address) String() string { return fmt.Sprintf("%d/%d", a.Class, a.OID) }
 
 // Relation is the OID of a relation (a table, an index, a view, a sequence), if it is the address of one.
 func (a Address) Relation() (oid uint32, is bool) { return a.OID, a.Class == inClass }
+
+// FirstUserOID is the first OID of what is not built in (FirstNormalObjectId in access/transam.h).
+const FirstUserOID = 16384

@@ -501,16 +501,13 @@ func (a *assembler) change(m *message, c *content, open bool) error {
 	return nil
 }
 
-// firstUserOID is the first OID that a type which is not built in can have; see access/transam.h.
-const firstUserOID = 16384
-
 // outdated has the rows of a table copied if the values that come can have labels which others have renamed since: the server
 // tells a row as it was when it was written, and the transaction ends behind the renaming, under a model that knows the new names.
 func (c *content) outdated(a *assembler, rel *change.Relation) {
 	if a.at >= a.labelled || slices.Contains(c.copied, rel.OID) {
 		return
 	}
-	if slices.ContainsFunc(rel.Columns, func(c change.Column) bool { return c.Type >= firstUserOID }) {
+	if slices.ContainsFunc(rel.Columns, func(c change.Column) bool { return c.Type >= change.FirstUserOID }) {
 		c.copied = append(c.copied, rel.OID)
 		c.buf = change.AppendRows(c.buf, rel.OID, change.Rewritten)
 	}

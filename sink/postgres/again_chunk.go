@@ -629,9 +629,6 @@ func (s *source) sqlReplaced(from, to int64) string {
 	return fmt.Sprintf("delete from only %s t using %s s where %s and %s", s.name, staging, pagesOf("s", from, to), strings.Join(where, " and "))
 }
 
-// firstUserOID is the first OID that is not built in.
-const firstUserOID = 16384
-
 // copiedColumns are the columns of a table that have values of their own, in order.
 func copiedColumns(tbl *schema.Table) []schema.Column {
 	return slices.DeleteFunc(slices.Clone(tbl.Columns), func(c schema.Column) bool { return c.Generated != "" })
@@ -642,7 +639,7 @@ func sqlStaging(tbl *schema.Table) string {
 	var list []string
 	for _, c := range copiedColumns(tbl) {
 		name := schema.Quote(c.Name)
-		if c.TypeOID >= firstUserOID {
+		if c.TypeOID >= change.FirstUserOID {
 			name = "null::pg_catalog.text as " + name
 		}
 		list = append(list, name)
@@ -656,7 +653,7 @@ func (s *source) sqlMerge(tbl *schema.Table, from, to int64) string {
 	for _, c := range copiedColumns(tbl) {
 		name := schema.Quote(c.Name)
 		names = append(names, name)
-		if c.TypeOID >= firstUserOID {
+		if c.TypeOID >= change.FirstUserOID {
 			name += "::" + c.Type
 		}
 		values = append(values, name)

@@ -466,7 +466,7 @@ func (r *run) hasOldLabel(oid uint32, err error) bool {
 	if err != nil || now.tables[oid] == nil {
 		return false
 	}
-	return slices.ContainsFunc(now.tables[oid].Columns, func(c schema.Column) bool { return c.TypeOID >= firstUserOID })
+	return slices.ContainsFunc(now.tables[oid].Columns, func(c schema.Column) bool { return c.TypeOID >= change.FirstUserOID })
 }
 
 // passing says whether the error is not one of rows or tables, but passes with its cause: no space
