@@ -4,72 +4,13 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"net/url"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/Shopify/toxiproxy/v2"
-	_ "github.com/Shopify/toxiproxy/v2/toxics" // registers latency, timeout and the others
 	"github.com/jackc/pgx/v5"
-	"github.com/rs/zerolog"
-
-	"github.com/pgbridge/pgbridge/config"
-	"github.com/pgbridge/pgbridge/pgserver"
 )
-
-// network stands between the bridge and one server.
-type network struct {
-	t     testing.TB
-	proxy *toxiproxy.Proxy
-}
-
-// behind puts a network in front of a server, and returns it and the URL that goes
-// through it.
-func behind(t testing.TB, s *pgserver.Server) (*network, config.URL) {
-	t.Helper()
-	api := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	n := &network{t, toxiproxy.NewProxy(api, "server", "127.0.0.1:0", fmt.Sprintf("127.0.0.1:%d", s.Port()))}
-	if err := n.proxy.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(n.proxy.Stop)
-	u, err := url.Parse(s.URL("app"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	u.Host = n.proxy.Listen
-	return n, config.URL(u.String())
-}
-
-// add makes the network bad in one direction.
-func (n *network) add(kind, direction, attributes string) {
-	n.t.Helper()
-	_, err := n.proxy.Toxics.AddToxicJson(strings.NewReader(
-		fmt.Sprintf(`{"type": %q, "stream": %q, "attributes": {%s}}`, kind, direction, attributes)))
-	if err != nil {
-		n.t.Error(err)
-	}
-}
-
-// stall stops the data in both directions; connections stay.
-func (n *network) stall() {
-	n.t.Helper()
-	n.add("timeout", "downstream", `"timeout": 0`)
-	n.add("timeout", "upstream", `"timeout": 0`)
-}
-
-func (n *network) heal() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-	defer cancel()
-	n.proxy.Toxics.ResetToxics(ctx)
-	if !n.proxy.Enabled {
-		if err := n.proxy.Start(); err != nil {
-			n.t.Error(err)
-		}
-	}
-}
 
 // networked is a world whose bridge reaches the master and each replica through a
 // network of its own.
@@ -103,19 +44,21 @@ func TestConvergesThroughABadNetwork(t *testing.T) {
 	for worker := range 3 {
 		load.Go(func() { w.load(loading, worker, rand.New(rand.NewPCG(seed, uint64(worker+1)))) })
 	}
+	ms := func(n int) time.Duration { return time.Duration(n) * time.Millisecond }
 	faults := []func(*network){
-		func(n *network) { n.proxy.Stop() },
-		func(n *network) { n.add("reset_peer", "downstream", fmt.Sprintf(`"timeout": %d`, random.IntN(50))) },
-		func(n *network) { n.add("reset_peer", "upstream", fmt.Sprintf(`"timeout": %d`, random.IntN(50))) },
-		func(n *network) { n.add("limit_data", "downstream", fmt.Sprintf(`"bytes": %d`, random.IntN(100_000))) },
-		func(n *network) { n.add("limit_data", "upstream", fmt.Sprintf(`"bytes": %d`, random.IntN(100_000))) },
+		func(n *network) { n.down() },
+		func(n *network) { n.add(downstream, fault{reset: ms(1 + random.IntN(50))}) },
+		func(n *network) { n.add(upstream, fault{reset: ms(1 + random.IntN(50))}) },
+		func(n *network) { n.add(downstream, fault{limit: 1 + random.IntN(100_000)}) },
+		func(n *network) { n.add(upstream, fault{limit: 1 + random.IntN(100_000)}) },
 		func(n *network) {
-			n.add("slicer", "downstream", `"average_size": 100, "size_variation": 90, "delay": 50`)
-			n.add("slicer", "upstream", `"average_size": 100, "size_variation": 90, "delay": 50`)
+			pieces := &fault{piece: 200, delay: 50 * time.Microsecond}
+			n.set(pieces, pieces)
 		},
-		func(n *network) { n.add("latency", "downstream", `"latency": 100, "jitter": 50`) },
-		func(n *network) { n.add("bandwidth", "downstream", `"rate": 50`) },
-		func(n *network) { n.add("bandwidth", "upstream", `"rate": 50`) },
+		func(n *network) { n.add(downstream, fault{delay: ms(100), jitter: ms(50)}) },
+		func(n *network) { n.add(downstream, fault{rate: 50_000}) },
+		func(n *network) { n.add(upstream, fault{rate: 50_000}) },
+		func(n *network) { n.set(&fault{lose: true}, &fault{lose: true}) },
 		func(n *network) { n.stall() },
 	}
 	all := append([]*network{master}, replicas...)
@@ -283,7 +226,7 @@ func TestCopyThroughABadNetwork(t *testing.T) {
 	w.start(shortPatience)
 	for round := range 8 {
 		n := []*network{master, replicas[0]}[round%2]
-		n.add("limit_data", []string{"downstream", "upstream"}[round/2%2], fmt.Sprintf(`"bytes": %d`, 200_000*(round+1)))
+		n.add([]direction{downstream, upstream}[round/2%2], fault{limit: 200_000 * (round + 1)})
 		time.Sleep(300 * time.Millisecond)
 		n.heal()
 		w.onMaster(fmt.Sprintf(`update a set v = 'changed' where id %% 1000 = %d; insert into b values (-%[1]d)`, round))
