@@ -2,12 +2,16 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 
+	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/schema"
 )
 
@@ -66,4 +70,53 @@ func major(conn *pgx.Conn) string {
 		return version[:i]
 	}
 	return version
+}
+
+// binaryArray is an array of a column's values in binary form, which the server reads in two thirds of the time that the text takes; nil: they have to be text.
+// It is made of integers, and of what is the same bytes in both forms. See array_recv in PostgreSQL's
+// src/backend/utils/adt/arrayfuncs.c.
+func binaryArray(rows []change.Tuple, column int, element uint32) []byte {
+	if len(rows) == 0 {
+		return nil
+	}
+	width := 0
+	switch element {
+	case pgtype.Int2OID:
+		width = 2
+	case pgtype.Int4OID:
+		width = 4
+	case pgtype.Int8OID:
+		width = 8
+	case pgtype.TextOID, pgtype.VarcharOID, pgtype.BPCharOID:
+	default:
+		return nil
+	}
+	size := 20
+	for _, row := range rows {
+		size += 4 + max(width, len(row[column].Data))
+	}
+	b := make([]byte, 0, size)
+	for _, n := range []uint32{1 /* dimension */, 0 /* there are no nulls */, element, uint32(len(rows)), 1 /* lower bound */} {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	for _, row := range rows {
+		v := &row[column]
+		switch {
+		case v.Kind != change.Text:
+			b[7] = 1 // there are
+			b = binary.BigEndian.AppendUint32(b, math.MaxUint32)
+		case width == 0:
+			b = append(binary.BigEndian.AppendUint32(b, uint32(len(v.Data))), v.Data...)
+		default:
+			n, err := strconv.ParseInt(string(v.Data), 10, 8*width)
+			if err != nil {
+				return nil // the server says what is wrong with it
+			}
+			b = binary.BigEndian.AppendUint32(b, uint32(width))
+			for shift := 8 * (width - 1); shift >= 0; shift -= 8 {
+				b = append(b, byte(n>>shift))
+			}
+		}
+	}
+	return b
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -82,14 +83,22 @@ func (f *flight) execIn(formats []int16, sql string, types []uint32, params [][]
 
 // expect is exec of a statement that has to change so many rows; wrong makes the error for another number.
 func (f *flight) expect(want int, sql string, types []uint32, params [][]byte, wrong func(rows int64) error, fail func(error) error) {
+	f.expectIn(nil, want, sql, types, params, wrong, fail)
+}
+
+// expectIn is expect with parameters of the given formats, as execIn has them; no single one for all.
+func (f *flight) expectIn(formats []int16, want int, sql string, types []uint32, params [][]byte, wrong func(rows int64) error, fail func(error) error) {
 	if f.strict {
 		if checked, ok := checkedRows(sql, len(params)+1); ok {
-			f.exec(checked, append(types[:len(types):len(types)], pgInt8), append(params[:len(params):len(params)], strconv.AppendInt(nil, int64(want), 10)), nil, fail)
+			if formats != nil {
+				formats = append(formats[:len(formats):len(formats)], pgx.TextFormatCode)
+			}
+			f.execIn(formats, checked, append(types[:len(types):len(types)], pgInt8), append(params[:len(params):len(params)], strconv.AppendInt(nil, int64(want), 10)), nil, fail)
 			return
 		}
 		f.unchecked = true
 	}
-	f.exec(sql, types, params, func(rows int64) error {
+	f.execIn(formats, sql, types, params, func(rows int64) error {
 		if rows == int64(want) {
 			return nil
 		}

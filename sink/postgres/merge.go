@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/pgbridge/pgbridge/change"
@@ -254,12 +255,12 @@ func (r *run) deleteRows(b *batch, rows []change.Tuple, count bool) {
 		return
 	}
 	sql, types := b.tbl.sqlDeleteMany()
-	params := b.tbl.columnArrays(rows, b.tbl.key)
+	formats, params := b.tbl.columnArrays(rows, b.tbl.key)
 	if !count {
-		r.flight.exec(sql, types, params, nil, r.failure(b.first, b.tbl))
+		r.flight.execIn(formats, sql, types, params, nil, r.failure(b.first, b.tbl))
 		return
 	}
-	r.flight.expect(len(rows), sql, types, params, r.miscounted(b, "deleted", len(rows)), r.failure(b.first, b.tbl))
+	r.flight.expectIn(formats, len(rows), sql, types, params, r.miscounted(b, "deleted", len(rows)), r.failure(b.first, b.tbl))
 }
 
 // updateRows sends the updates, grouped by the columns that they set.
@@ -287,8 +288,8 @@ func (r *run) updateRows(b *batch, rows []change.Tuple) {
 			}
 		} else {
 			sql, types := b.tbl.sqlUpdateMany(columns)
-			params := b.tbl.columnArrays(group, append(append([]int(nil), b.tbl.key...), columns...))
-			r.flight.expect(len(group), sql, types, params, r.miscounted(b, "updated", len(group)), r.failure(b.first, b.tbl))
+			formats, params := b.tbl.columnArrays(group, append(append([]int(nil), b.tbl.key...), columns...))
+			r.flight.expectIn(formats, len(group), sql, types, params, r.miscounted(b, "updated", len(group)), r.failure(b.first, b.tbl))
 		}
 		rows = rest
 	}
@@ -330,7 +331,8 @@ func (r *run) insertRows(b *batch, rows []change.Tuple) error {
 		for i := range all {
 			all[i] = i
 		}
-		r.flight.expect(len(rows), sql, types, b.tbl.columnArrays(rows, all), r.miscounted(b, "inserted", len(rows)), r.failure(b.first, b.tbl))
+		formats, params := b.tbl.columnArrays(rows, all)
+		r.flight.expectIn(formats, len(rows), sql, types, params, r.miscounted(b, "inserted", len(rows)), r.failure(b.first, b.tbl))
 		return nil
 	}
 	// COPY can not share a flight.
@@ -367,19 +369,24 @@ func (r *run) miscounted(b *batch, done string, want int) func(int64) error {
 	}
 }
 
-// columnArrays turns rows into one array a column, in text form.
-func (tbl *table) columnArrays(rows []change.Tuple, columns []int) [][]byte {
-	params := make([][]byte, len(columns))
+// columnArrays turns rows into one array a column, and says of each whether it is in binary form.
+func (tbl *table) columnArrays(rows []change.Tuple, columns []int) (formats []int16, params [][]byte) {
+	formats, params = make([]int16, len(columns)), make([][]byte, len(columns))
 	for n, i := range columns {
-		delimiter := byte(',')
-		if tbl.columns[i].elements {
-			delimiter = tbl.columns[i].delimiter
+		element, delimiter := uint32(pgText), byte(',')
+		if c := &tbl.columns[i]; c.elements {
+			element, delimiter = c.oid, c.delimiter
 		}
-		params[n] = columnArray(rows, i, delimiter)
+		if params[n] = binaryArray(rows, i, element); params[n] != nil {
+			formats[n] = pgx.BinaryFormatCode
+		} else {
+			params[n] = columnArray(rows, i, delimiter)
+		}
 	}
-	return params
+	return formats, params
 }
 
+// columnArray is an array in text form.
 func columnArray(rows []change.Tuple, column int, delimiter byte) []byte {
 	size := 2
 	for _, row := range rows {

@@ -4,8 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/internal/gold"
@@ -172,13 +176,7 @@ func FuzzElement(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		row := split(b)
 		for _, delimiter := range []byte{',', ';'} {
-			tbl := newTable(0, "f", "a")
-			tbl.columns[0].delimiter = delimiter
-			var column []change.Tuple
-			for i := range row {
-				column = append(column, row[i:i+1])
-			}
-			array := tbl.columnArrays(column, []int{0})[0]
+			array := columnArray(columnOf(row), 0, delimiter)
 			got, err := readArray(array, delimiter)
 			if err != nil || !sameRow(got, row) {
 				t.Fatalf("%s became %s and came back as %s, %v", rows.String(row), array, rows.String(got), err)
@@ -187,9 +185,20 @@ func FuzzElement(f *testing.F) {
 	})
 }
 
+// columnOf makes rows of one column.
+func columnOf(values change.Tuple) (rows []change.Tuple) {
+	for i := range values {
+		rows = append(rows, values[i:i+1])
+	}
+	return rows
+}
+
 // An array of a type with another delimiter, of columns that can not be unnested, of no rows.
 func TestColumnArrays(t *testing.T) {
 	tbl := newTable(1, "d", "id", "box", "tags")
+	for i := range tbl.columns {
+		tbl.columns[i].oid = pgtype.BoxOID // has no binary form here
+	}
 	tbl.columns[1].delimiter = ';'
 	tbl.columns[2].elements, tbl.columns[2].delimiter = false, ';' // sent as text[], whose delimiter is a comma
 	for _, c := range []struct {
@@ -197,18 +206,87 @@ func TestColumnArrays(t *testing.T) {
 		columns []int
 		want    []string
 	}{
-		{[]string{"(1 a b)", `(2 null "{x,\"y\"}")`}, []int{0, 1, 2}, []string{`{"1","2"}`, `{"a";NULL}`, `{"b","{x,\"y\"}"}`}},
-		{[]string{"(1 a b)"}, []int{2, 0}, []string{`{"b"}`, `{"1"}`}},
-		{nil, []int{0}, []string{`{}`}},
+		{[]string{"(1 a b)", `(2 null "{x,\"y\"}")`}, []int{0, 1, 2}, []string{`{"1","2"}`, `{"a";NULL}`, `binary [b {x,"y"}]`}},
+		{[]string{"(1 a b)", "(2 a null)"}, []int{2, 0}, []string{`binary [b null]`, `{"1","2"}`}},
+		{nil, []int{0, 2}, []string{`{}`, `{}`}},
 	} {
 		var list []change.Tuple
 		for _, r := range c.rows {
 			list = append(list, parseRow(t, r))
 		}
-		got := tbl.columnArrays(list, c.columns)
-		for i := range got {
-			if string(got[i]) != c.want[i] {
-				t.Errorf("%v: got %s, want %s", c.rows, got[i], c.want[i])
+		formats, params := tbl.columnArrays(list, c.columns)
+		for i := range params {
+			got := string(params[i])
+			if formats[i] == pgx.BinaryFormatCode {
+				got = "binary " + readBinary(t, pgtype.TextArrayOID, params[i])
+			}
+			if got != c.want[i] {
+				t.Errorf("%v: got %s, want %s", c.rows, got, c.want[i])
+			}
+		}
+	}
+}
+
+// readBinary has pgx read an array in binary form.
+func readBinary(t testing.TB, oid uint32, array []byte) string {
+	t.Helper()
+	var values []*string
+	m := pgtype.NewMap()
+	switch oid {
+	case pgtype.Int2ArrayOID, pgtype.Int4ArrayOID, pgtype.Int8ArrayOID:
+		var numbers []*int64
+		if err := m.Scan(oid, pgx.BinaryFormatCode, array, &numbers); err != nil {
+			t.Fatal(err)
+		}
+		for _, n := range numbers {
+			if n == nil {
+				values = append(values, nil)
+				continue
+			}
+			values = append(values, new(strconv.FormatInt(*n, 10)))
+		}
+	default:
+		if err := m.Scan(oid, pgx.BinaryFormatCode, array, &values); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var words []string
+	for _, v := range values {
+		if v == nil {
+			words = append(words, "null")
+		} else {
+			words = append(words, *v)
+		}
+	}
+	return "[" + strings.Join(words, " ") + "]"
+}
+
+func TestBinaryArray(t *testing.T) {
+	for _, c := range []struct {
+		element, array uint32
+		row, want      string // no want: they have to be text
+	}{
+		{pgtype.Int2OID, pgtype.Int2ArrayOID, "(32767 -32768 0 null)", "[32767 -32768 0 null]"},
+		{pgtype.Int4OID, pgtype.Int4ArrayOID, "(2147483647 -2147483648 -1)", "[2147483647 -2147483648 -1]"},
+		{pgtype.Int8OID, pgtype.Int8ArrayOID, "(9223372036854775807 null -9223372036854775808 7)", "[9223372036854775807 null -9223372036854775808 7]"},
+		{pgtype.TextOID, pgtype.TextArrayOID, `(a "" null "ü NULL")`, "[a  null ü NULL]"},
+		{pgtype.VarcharOID, pgtype.VarcharArrayOID, "(a)", "[a]"},
+		{pgtype.BPCharOID, pgtype.BPCharArrayOID, `("a  ")`, "[a  ]"},
+		{pgtype.Int2OID, pgtype.Int2ArrayOID, "(1 32768)", ""},
+		{pgtype.Int4OID, pgtype.Int4ArrayOID, `(1 "")`, ""},
+		{pgtype.Int8OID, pgtype.Int8ArrayOID, "(1.5)", ""},
+		{pgtype.NumericOID, pgtype.NumericArrayOID, "(1)", ""},
+	} {
+		array := binaryArray(columnOf(parseRow(t, c.row)), 0, c.element)
+		switch {
+		case array == nil && c.want != "":
+			t.Errorf("%d%s: no binary form, want %s", c.element, c.row, c.want)
+		case array == nil:
+		case c.want == "":
+			t.Errorf("%d%s: got %x, want no binary form", c.element, c.row, array)
+		default:
+			if got := readBinary(t, c.array, array); got != c.want {
+				t.Errorf("%d%s: got %s, want %s", c.element, c.row, got, c.want)
 			}
 		}
 	}
