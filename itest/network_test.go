@@ -128,8 +128,9 @@ func (n *network) add(d direction, f fault) {
 	}
 	if f.reset > 0 {
 		// Connections that carry nothing meanwhile are reset as well.
+		c := n.current(d)
 		n.pipes.Go(func() {
-			if !n.sleep(f.reset, n.current(d)) {
+			if !n.sleep(f.reset, c) {
 				n.cut(true)
 			}
 		})

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -218,7 +217,7 @@ func TestColumnArrays(t *testing.T) {
 		for i := range params {
 			got := string(params[i])
 			if formats[i] == pgx.BinaryFormatCode {
-				got = "binary " + readBinary(t, pgtype.TextArrayOID, params[i])
+				got = "binary " + readBinary[string](t, pgtype.TextArrayOID, params[i])
 			}
 			if got != c.want[i] {
 				t.Errorf("%v: got %s, want %s", c.rows, got, c.want[i])
@@ -227,35 +226,19 @@ func TestColumnArrays(t *testing.T) {
 	}
 }
 
-// readBinary has pgx read an array in binary form.
-func readBinary(t testing.TB, oid uint32, array []byte) string {
+// readBinary has pgx read an array in binary form, as values of T.
+func readBinary[T any](t testing.TB, oid uint32, array []byte) string {
 	t.Helper()
-	var values []*string
-	m := pgtype.NewMap()
-	switch oid {
-	case pgtype.Int2ArrayOID, pgtype.Int4ArrayOID, pgtype.Int8ArrayOID:
-		var numbers []*int64
-		if err := m.Scan(oid, pgx.BinaryFormatCode, array, &numbers); err != nil {
-			t.Fatal(err)
-		}
-		for _, n := range numbers {
-			if n == nil {
-				values = append(values, nil)
-				continue
-			}
-			values = append(values, new(strconv.FormatInt(*n, 10)))
-		}
-	default:
-		if err := m.Scan(oid, pgx.BinaryFormatCode, array, &values); err != nil {
-			t.Fatal(err)
-		}
+	var values []*T
+	if err := pgtype.NewMap().Scan(oid, pgx.BinaryFormatCode, array, &values); err != nil {
+		t.Fatal(err)
 	}
 	var words []string
 	for _, v := range values {
 		if v == nil {
 			words = append(words, "null")
 		} else {
-			words = append(words, *v)
+			words = append(words, fmt.Sprint(*v))
 		}
 	}
 	return "[" + strings.Join(words, " ") + "]"
@@ -264,18 +247,19 @@ func readBinary(t testing.TB, oid uint32, array []byte) string {
 func TestBinaryArray(t *testing.T) {
 	for _, c := range []struct {
 		element, array uint32
+		read           func(testing.TB, uint32, []byte) string
 		row, want      string // no want: they have to be text
 	}{
-		{pgtype.Int2OID, pgtype.Int2ArrayOID, "(32767 -32768 0 null)", "[32767 -32768 0 null]"},
-		{pgtype.Int4OID, pgtype.Int4ArrayOID, "(2147483647 -2147483648 -1)", "[2147483647 -2147483648 -1]"},
-		{pgtype.Int8OID, pgtype.Int8ArrayOID, "(9223372036854775807 null -9223372036854775808 7)", "[9223372036854775807 null -9223372036854775808 7]"},
-		{pgtype.TextOID, pgtype.TextArrayOID, `(a "" null "ü NULL")`, "[a  null ü NULL]"},
-		{pgtype.VarcharOID, pgtype.VarcharArrayOID, "(a)", "[a]"},
-		{pgtype.BPCharOID, pgtype.BPCharArrayOID, `("a  ")`, "[a  ]"},
-		{pgtype.Int2OID, pgtype.Int2ArrayOID, "(1 32768)", ""},
-		{pgtype.Int4OID, pgtype.Int4ArrayOID, `(1 "")`, ""},
-		{pgtype.Int8OID, pgtype.Int8ArrayOID, "(1.5)", ""},
-		{pgtype.NumericOID, pgtype.NumericArrayOID, "(1)", ""},
+		{pgtype.Int2OID, pgtype.Int2ArrayOID, readBinary[int64], "(32767 -32768 0 null)", "[32767 -32768 0 null]"},
+		{pgtype.Int4OID, pgtype.Int4ArrayOID, readBinary[int64], "(2147483647 -2147483648 -1)", "[2147483647 -2147483648 -1]"},
+		{pgtype.Int8OID, pgtype.Int8ArrayOID, readBinary[int64], "(9223372036854775807 null -9223372036854775808 7)", "[9223372036854775807 null -9223372036854775808 7]"},
+		{pgtype.TextOID, pgtype.TextArrayOID, readBinary[string], `(a "" null "ü NULL")`, "[a  null ü NULL]"},
+		{pgtype.VarcharOID, pgtype.VarcharArrayOID, readBinary[string], "(a)", "[a]"},
+		{pgtype.BPCharOID, pgtype.BPCharArrayOID, readBinary[string], `("a  ")`, "[a  ]"},
+		{pgtype.Int2OID, pgtype.Int2ArrayOID, readBinary[int64], "(1 32768)", ""},
+		{pgtype.Int4OID, pgtype.Int4ArrayOID, readBinary[int64], `(1 "")`, ""},
+		{pgtype.Int8OID, pgtype.Int8ArrayOID, readBinary[int64], "(1.5)", ""},
+		{pgtype.NumericOID, pgtype.NumericArrayOID, nil, "(1)", ""},
 	} {
 		array := binaryArray(columnOf(parseRow(t, c.row)), 0, c.element)
 		switch {
@@ -285,7 +269,7 @@ func TestBinaryArray(t *testing.T) {
 		case c.want == "":
 			t.Errorf("%d%s: got %x, want no binary form", c.element, c.row, array)
 		default:
-			if got := readBinary(t, c.array, array); got != c.want {
+			if got := c.read(t, c.array, array); got != c.want {
 				t.Errorf("%d%s: got %s, want %s", c.element, c.row, got, c.want)
 			}
 		}
