@@ -198,7 +198,7 @@ func attached(ctx context.Context, b *bench, c *contender) (s sample, err error)
 // loaded is what a run under full load came to.
 type loaded struct {
 	tps float64
-	cpu time.Duration // of the master's server
+	cpu time.Duration // of the master's server, without the sessions that are the load
 }
 
 func (b *bench) fullLoad(ctx context.Context, c *contender, replicas int, s *sample) (l loaded, err error) {
@@ -218,7 +218,19 @@ func (b *bench) fullLoad(ctx context.Context, c *contender, replicas int, s *sam
 		return l, err
 	}
 	const clients = 8
-	if l.tps, err = w.pgbench(ctx, "-c", strconv.Itoa(clients), "-j", "2", "-n", "-t", strconv.Itoa(b.scaled(60_000)/clients)); err != nil {
+	group, inner := errgroup.WithContext(ctx)
+	ended := make(chan struct{})
+	group.Go(func() (err error) {
+		defer close(ended)
+		l.tps, err = w.pgbench(inner, "-c", strconv.Itoa(clients), "-j", "2", "-n", "-t", strconv.Itoa(b.scaled(60_000)/clients))
+		return err
+	})
+	var load time.Duration
+	group.Go(func() (err error) {
+		load, err = w.sessionsCPU(inner, "pgbench", clients, ended)
+		return err
+	})
+	if err := group.Wait(); err != nil {
 		return l, err
 	}
 	if _, err := w.mark(ctx, done); err != nil {
@@ -231,6 +243,53 @@ func (b *bench) fullLoad(ctx context.Context, c *contender, replicas int, s *sam
 	if err != nil {
 		return l, err
 	}
-	l.cpu = after - before
+	l.cpu = after - before - load
 	return l, w.finish(ctx, s, tpcbTables...)
+}
+
+// sessionsCPU waits for so many sessions of an application on the master, and returns the processor time that they had
+// used a few hundredths of a second before ended was closed. A load that ends before they are all there has used none.
+func (w *world) sessionsCPU(ctx context.Context, application string, sessions int, ended <-chan struct{}) (time.Duration, error) {
+	conn, err := pgx.Connect(ctx, w.master.URL(database))
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	used := map[int]int64{} // in ticks, by process ID
+	look := time.NewTicker(20 * time.Millisecond)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return 0, context.Cause(ctx)
+		case <-ended:
+			var ticks int64
+			for _, n := range used {
+				ticks += n
+			}
+			return time.Duration(ticks) * clockTick, nil
+		case <-look.C:
+		}
+		if len(used) == 0 {
+			rows, err := conn.Query(ctx, "select pid from pg_stat_activity where application_name = $1", application)
+			if err != nil {
+				return 0, err
+			}
+			pids, err := pgx.CollectRows(rows, pgx.RowTo[int])
+			if err != nil {
+				return 0, err
+			}
+			if len(pids) < sessions {
+				continue
+			}
+			for _, pid := range pids {
+				used[pid] = 0
+			}
+		}
+		for pid := range used {
+			if s, err := readStat(pid); err == nil && s.parent == w.master.Pid() { // one that has ended keeps what it had
+				used[pid] = s.self
+			}
+		}
+	}
 }

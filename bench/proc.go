@@ -16,25 +16,47 @@ const clockTick = 10 * time.Millisecond
 // serverCPU is the processor time that a server has used so far: of its postmaster, of the children that run, and of
 // those that have ended.
 func serverCPU(postmaster int) (time.Duration, error) {
-	own, err := readStat(postmaster)
-	if err != nil {
-		return 0, err
+	for {
+		ended, err := readStat(postmaster)
+		if err != nil {
+			return 0, err
+		}
+		children, err := childrenOf(postmaster)
+		if err != nil {
+			return 0, err
+		}
+		own, err := readStat(postmaster)
+		if err != nil {
+			return 0, err
+		}
+		if own.ended != ended.ended {
+			continue // a child ended in between: it may be counted with neither
+		}
+		ticks := own.self + own.ended
+		for _, s := range children {
+			ticks += s.self + s.ended
+		}
+		return time.Duration(ticks) * clockTick, nil
 	}
-	ticks := own.self + own.ended
+}
+
+// childrenOf reads the processes that have this parent, by their process IDs.
+func childrenOf(parent int) (map[int]stat, error) {
 	paths, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
+	children := map[int]stat{}
 	for _, path := range paths {
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil {
 			continue
 		}
-		if s, err := readStat(pid); err == nil && s.parent == postmaster { // one that ends meanwhile is among the ended next time
-			ticks += s.self + s.ended
+		if s, err := readStat(pid); err == nil && s.parent == parent { // one that has ended is no child
+			children[pid] = s
 		}
 	}
-	return time.Duration(ticks) * clockTick, nil
+	return children, nil
 }
 
 // stat is what /proc/PID/stat tells of a process, in ticks.
