@@ -83,6 +83,7 @@ func (b *Bridge) Run(ctx context.Context, roles ...Role) error {
 	}
 	alone := !slices.ContainsFunc(b.Config.Replicas, func(r config.Replica) bool { return !slices.Contains(roles, Role{Replica: r.Name}) })
 	var runs []func(context.Context) error
+	var short *shortage
 	for _, role := range roles {
 		if role.Tap {
 			t := &tap{config: b.Config, log: b.Log, patience: b.Patience, tail: tail, alone: alone}
@@ -93,7 +94,11 @@ func (b *Bridge) Run(ctx context.Context, roles ...Role) error {
 		if err != nil {
 			return err
 		}
-		applier.Tail = tail
+		if short == nil {
+			short = newShortage()
+			runs = append(runs, short.watch)
+		}
+		applier.Tail, applier.Shortage = tail, short.now
 		runs = append(runs, applier.Run)
 	}
 	group, ctx := errgroup.WithContext(ctx)

@@ -137,7 +137,7 @@ func (p *prober) commit(ctx context.Context, began time.Time, d time.Duration, a
 // watchPause is the part of a commit's lag so far for which the replica is not asked: what is seconds behind, and so short of
 // processors, must not be asked thousands of times meanwhile. It makes a lag too long by as much, at most.
 const (
-	watchPause = 50
+	watchPause = 10
 	watchRest  = 100 * time.Microsecond // what is shorter is no pause
 )
 

@@ -125,6 +125,9 @@ type Applier struct {
 	Tail   *commitlog.Tail // shared with others of the process; may be nil
 	Log    *slog.Logger
 
+	// Shortage says how short processors are on this machine, from 0, not at all, to 1; nil: it is not known, and taken for 1.
+	Shortage func() float64
+
 	stored int64 // a large block that is not to be applied before it is stored
 
 	mu       sync.Mutex
@@ -301,7 +304,7 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 			return err
 		}
 		a.progress(w.After(), "streaming")
-		if pause := rest(w, time.Since(began)); pause > 0 {
+		if pause := a.rest(w, time.Since(began)); pause > 0 {
 			select {
 			case <-time.After(pause):
 			case <-ctx.Done():
@@ -311,19 +314,25 @@ func (a *Applier) once(ctx context.Context, inOrder bool) error {
 }
 
 const (
-	restFrom = 4  // blocks
-	restTo   = 64 // blocks
-	restMost = 10 * time.Millisecond
+	restFrom  = 4  // blocks
+	restTo    = 64 // blocks
+	restLeast = time.Millisecond
+	restTimes = 2 // as long as the window took, where processors are as short as can be
+	restMost  = 10 * time.Millisecond
 )
 
 // rest is how long nothing is applied behind a window that took so long. Where several blocks have come while one window was applied, they cost
-// less, of the bridge and of the replica, in larger windows, which take a third of the time then; where a single one has, the next one
-// shall not wait, and a window of many is part of a backlog.
-func rest(w *Window, took time.Duration) time.Duration {
+// less, of the bridge and of the replica, in larger windows; the more so where they take longer for want of processors: they take a third of the
+// time then. Where a single one has come, the next one shall not wait, and a window of many is part of a backlog.
+func (a *Applier) rest(w *Window, took time.Duration) time.Duration {
 	if n := len(w.Blocks); n < restFrom || n >= restTo {
 		return 0
 	}
-	return min(2*took, restMost)
+	short := 1.0
+	if a.Shortage != nil {
+		short = a.Shortage()
+	}
+	return min(max(time.Duration(short*restTimes*float64(took)), restLeast), restMost)
 }
 
 // Earlier is a Target that can store rows of a transaction before it is known whether it commits.

@@ -223,16 +223,26 @@ func TestExpectedModelsAreNotLookedUp(t *testing.T) {
 func TestRestBehindWindowsOfSeveralBlocks(t *testing.T) {
 	for _, c := range []struct {
 		blocks     int
-		took, want time.Duration
+		took       time.Duration
+		short      float64
+		want       time.Duration
+		unknowable bool
 	}{
-		{1, time.Millisecond, 0},
-		{restFrom - 1, time.Millisecond, 0},
-		{restFrom, time.Millisecond, 2 * time.Millisecond},
-		{restTo - 1, time.Minute, restMost},
-		{restTo, time.Millisecond, 0}, // a backlog
+		{blocks: 1, took: time.Millisecond, short: 1, want: 0},
+		{blocks: restFrom - 1, took: time.Millisecond, short: 1, want: 0},
+		{blocks: restFrom, took: time.Millisecond, short: 1, want: 2 * time.Millisecond},
+		{blocks: restFrom, took: time.Millisecond, want: 2 * time.Millisecond, unknowable: true},
+		{blocks: restFrom, took: 3 * time.Millisecond, short: 0, want: restLeast},
+		{blocks: restFrom, took: 3 * time.Millisecond, short: 0.5, want: 3 * time.Millisecond},
+		{blocks: restTo - 1, took: time.Minute, short: 1, want: restMost},
+		{blocks: restTo, took: time.Millisecond, short: 1, want: 0}, // a backlog
 	} {
-		if got := rest(&Window{Blocks: make([]Block, c.blocks)}, c.took); got != c.want {
-			t.Errorf("%d blocks in %s: %s, want %s", c.blocks, c.took, got, c.want)
+		a := &Applier{}
+		if !c.unknowable {
+			a.Shortage = func() float64 { return c.short }
+		}
+		if got := a.rest(&Window{Blocks: make([]Block, c.blocks)}, c.took); got != c.want {
+			t.Errorf("%+v: %s", c, got)
 		}
 	}
 }
