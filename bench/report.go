@@ -215,7 +215,7 @@ How it is measured:
   (evolve compares a table that was changed; ddl has no replica.)
 * keyless: a subscription reads the table anew for every row, which would take hours. It does one of 1,000 rows, and its time is counted
   that many times; the bridge does all of them.
-* lag: a prober commits a row every 10 ms, and asks the replica for it over one prepared statement, with pauses of a 50th of the lag so far.
+* lag: a prober commits a row every 10 ms, and asks the replica for it over one prepared statement, with pauses of a tenth of the lag so far.
 * Processor time is that of the postmaster and all its children, from ` + "`/proc`" + `; under load, without the sessions of pgbench.
   That of each further replica is the difference between four replicas and one, by three.
 * Throughput and processor time under load come from 8 pgbench clients without a limit of their rate.
