@@ -105,6 +105,24 @@ func TestDriftThatHarmsNobodyIsTold(t *testing.T) {
 	w.same()
 }
 
+func TestFirstCopyEndsWithALookAtTheSchema(t *testing.T) {
+	w := driftWorld(t)
+	w.run()
+	looked := ""
+	w.eventually("the replica streams", func() bool {
+		rows, err := tryQuery(t.Context(), w.replicas[0].URL("app"), "select looked from bridge.position where state = 'streaming'")
+		if err != nil || len(rows) == 0 {
+			return false
+		}
+		looked = rows[0]
+		return true
+	})
+	// The model, and that nothing is left out or being copied any more.
+	if !strings.Contains(looked, " false false ") {
+		t.Errorf("when it began to stream, what had been looked at was %q", looked)
+	}
+}
+
 func TestDriftStopsTheReplica(t *testing.T) {
 	w := driftWorld(t)
 	bridge := w.run()

@@ -463,6 +463,16 @@ func (t *Target) finishCopy(ctx context.Context) error {
 	if err := t.refreshNoted(ctx, wanted.Model); err != nil {
 		return err
 	}
+	first := t.reduced
+	t.consistent, t.reduced = 0, false
+	clear(t.copies)
+	clear(t.tables)
+	if first {
+		t.look.at = time.Time{}
+		if err := t.findDrift(ctx); err != nil {
+			return err
+		}
+	}
 	err = pgx.BeginFunc(ctx, t.conn, func(tx pgx.Tx) error {
 		for _, sql := range []string{
 			`delete from bridge.copy_step`,
@@ -479,9 +489,6 @@ func (t *Target) finishCopy(ctx context.Context) error {
 	if err != nil {
 		return t.wrap("end the copy", err)
 	}
-	t.consistent, t.reduced = 0, false
-	clear(t.copies)
-	clear(t.tables)
 	t.o.Log.Info("replica is consistent", "replica", t.o.Name)
 	return nil
 }
