@@ -3,6 +3,7 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -282,6 +283,9 @@ const (
 	pgInt4  = 23
 	pgText  = 25
 	pgBytea = 17
+	pgLSN   = 3220
+
+	pgTimestamptz = 1184
 )
 
 // changes takes the changes of a block's content.
@@ -578,18 +582,22 @@ func (r *run) failure(seq int64, tbl *table) func(error) error {
 	return func(err error) error { return r.refused(seq, tbl, "", err) }
 }
 
+var (
+	positionTypes   = []uint32{pgInt4, pgInt8, pgLSN, pgBytea, pgBytea, pgTimestamptz, pgInt8, pgInt4}
+	positionFormats = slices.Repeat([]int16{pgx.BinaryFormatCode}, len(positionTypes))
+)
+
 // position moves the replica's position; that it still stands where the window
 // begins is what keeps two appliers from applying twice.
 func (r *run) position(before change.Position, last *sink.Block) {
-	text := func(v any) []byte { return fmt.Append(nil, v) }
-	r.flight.expect(1, `
+	int4 := func(v int32) []byte { return binary.BigEndian.AppendUint32(nil, uint32(v)) }
+	int8 := func(v int64) []byte { return binary.BigEndian.AppendUint64(nil, uint64(v)) }
+	r.flight.expectIn(positionFormats, 1, `
 		update bridge.position
-		set epoch = $1, seq = $2, commit_lsn = $3::text::pg_lsn, checksum = decode($4, 'hex'), model = decode($5, 'hex'),
-			commit_time = $6::text::timestamptz, error = '', error_at = null
+		set epoch = $1, seq = $2, commit_lsn = $3, checksum = $4, model = $5, commit_time = $6, error = '', error_at = null
 		where seq = $7 and epoch = $8`,
-		[]uint32{pgInt4, pgInt8, pgText, pgText, pgText, pgText, pgInt8, pgInt4},
-		[][]byte{text(last.Epoch), text(last.Seq), text(last.LSN), text(last.Checksum), text(last.Model),
-			[]byte(last.Commit.Format("2006-01-02 15:04:05.999999Z07:00")), text(before.Seq), text(before.Epoch)},
+		positionTypes,
+		[][]byte{int4(last.Epoch), int8(last.Seq), int8(int64(last.LSN)), last.Checksum[:], last.Model[:], int8(change.Timestamp(last.Commit)), int8(before.Seq), int4(before.Epoch)},
 		func(int64) error {
 			return fmt.Errorf("replica %s is not at block %d any more: %w", r.t.o.Name, before.Seq, sink.ErrTaken)
 		}, nil)

@@ -89,7 +89,7 @@ func (f *flight) expect(want int, sql string, types []uint32, params [][]byte, w
 // expectIn is expect with parameters of the given formats, as execIn has them; no single one for all.
 func (f *flight) expectIn(formats []int16, want int, sql string, types []uint32, params [][]byte, wrong func(rows int64) error, fail func(error) error) {
 	if f.strict {
-		if checked, ok := checkedRows(sql, len(params)+1); ok {
+		if checked := f.t.checkedText(sql, len(params)+1); checked != "" {
 			if formats != nil {
 				formats = append(formats[:len(formats):len(formats)], pgx.TextFormatCode)
 			}
@@ -104,6 +104,16 @@ func (f *flight) expectIn(formats []int16, want int, sql string, types []uint32,
 		}
 		return wrong(rows)
 	}, fail)
+}
+
+// checkedText gives the statement that checks itself, and keeps it as long as what is prepared; empty: there is none.
+func (t *Target) checkedText(sql string, last int) string {
+	checked, ok := t.checked[sql]
+	if !ok {
+		checked, _ = checkedRows(sql, last)
+		t.checked[sql] = checked
+	}
+	return checked
 }
 
 // checkedRows makes a statement fail by a division by zero unless it changes, or finds, as many rows as its last parameter says.
@@ -176,7 +186,7 @@ func (f *flight) land() error {
 		}
 	}
 	f.waiting, f.unchecked = f.waiting[:0], false
-	if f.err == nil && len(f.t.statements) > maxStatements {
+	if f.err == nil && max(len(f.t.statements), len(f.t.checked)) > maxStatements {
 		f.err = f.t.forgetAll(f.ctx)
 	}
 	return f.err
@@ -231,6 +241,7 @@ func (t *Target) forget(s *statement) {
 
 func (t *Target) forgetAll(ctx context.Context) error {
 	clear(t.statements)
+	clear(t.checked)
 	return t.wrap("deallocate statements", t.conn.DeallocateAll(ctx))
 }
 

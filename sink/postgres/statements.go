@@ -2,15 +2,41 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/pgbridge/pgbridge/change"
 )
 
+// text is a statement with the types of its parameters. They are not to be changed.
+type text struct {
+	sql   string
+	types []uint32
+}
+
+// once gives the statement of a kind, which is written when it is asked for the first time: small windows take longer to be written than to
+// be sent.
+func (tbl *table) once(kind string, write func() (string, []uint32)) (sql string, types []uint32) {
+	t, ok := tbl.texts[kind]
+	if !ok {
+		t.sql, t.types = write()
+		t.types = slices.Clip(t.types)
+		if tbl.texts == nil {
+			tbl.texts = map[string]text{}
+		}
+		tbl.texts[kind] = t
+	}
+	return t.sql, t.types
+}
+
 // The statements that change one row. Parameters are the values' text.
 
 // sqlInsert inserts a row; identity columns take the master's values.
 func (tbl *table) sqlInsert() (sql string, types []uint32) {
+	return tbl.once("insert", tbl.writeInsert)
+}
+
+func (tbl *table) writeInsert() (sql string, types []uint32) {
 	if len(tbl.columns) == 0 {
 		return fmt.Sprintf("insert into %s default values", tbl.name), nil
 	}
@@ -128,13 +154,49 @@ func (tbl *table) one(where string) string {
 }
 
 // sqlDelete deletes the row that was old.
-func (tbl *table) sqlDelete(old change.Tuple) (string, []uint32, [][]byte) {
+func (tbl *table) sqlDelete(old change.Tuple) (sql string, types []uint32, params [][]byte) {
+	if len(tbl.key) > 0 {
+		sql, types = tbl.once("delete", func() (string, []uint32) {
+			sql, types, _ := tbl.writeDelete(old)
+			return sql, types
+		})
+		return sql, types, tbl.keyOf(old, make([][]byte, 0, len(tbl.key)))
+	}
+	return tbl.writeDelete(old)
+}
+
+// keyOf appends the key's values.
+func (tbl *table) keyOf(row change.Tuple, params [][]byte) [][]byte {
+	for _, i := range tbl.key {
+		params = append(params, param(row[i]))
+	}
+	return params
+}
+
+func (tbl *table) writeDelete(old change.Tuple) (string, []uint32, [][]byte) {
 	where, types, params := tbl.match(old, nil, nil)
 	return fmt.Sprintf("delete from only %s t where %s", tbl.name, tbl.one(where)), types, params
 }
 
 // sqlUpdate changes the row that was old to row; unchanged values stay.
 func (tbl *table) sqlUpdate(old, row change.Tuple, keyChanges bool) (sql string, types []uint32, params [][]byte) {
+	if len(tbl.key) == 0 || keyChanges || tbl.always || !complete(row) {
+		return tbl.writeUpdate(old, row, keyChanges)
+	}
+	sql, types = tbl.once("update", func() (string, []uint32) {
+		sql, types, _ := tbl.writeUpdate(old, row, false)
+		return sql, types
+	})
+	params = make([][]byte, 0, len(tbl.columns)+1)
+	for i := range row {
+		if !tbl.isKey(i) {
+			params = append(params, param(row[i]))
+		}
+	}
+	return sql, types, tbl.keyOf(old, params)
+}
+
+func (tbl *table) writeUpdate(old, row change.Tuple, keyChanges bool) (sql string, types []uint32, params [][]byte) {
 	if tbl.always || keyChanges && tbl.alwaysKey() {
 		return tbl.sqlReplace(old, row)
 	}
@@ -231,12 +293,23 @@ func (tbl *table) join() string {
 }
 
 func (tbl *table) sqlDeleteMany() (string, []uint32) {
+	return tbl.once("delete many", tbl.writeDeleteMany)
+}
+
+func (tbl *table) writeDeleteMany() (string, []uint32) {
 	from, types := tbl.arrays(tbl.key)
 	return fmt.Sprintf("delete from only %s t using %s where %s", tbl.name, from, tbl.join()), types
 }
 
 // sqlUpdateMany sets the given columns of the rows with the given keys.
 func (tbl *table) sqlUpdateMany(columns []int) (string, []uint32) {
+	if len(columns) < len(tbl.columns)-len(tbl.key) {
+		return tbl.writeUpdateMany(columns)
+	}
+	return tbl.once("update many", func() (string, []uint32) { return tbl.writeUpdateMany(columns) })
+}
+
+func (tbl *table) writeUpdateMany(columns []int) (string, []uint32) {
 	from, types := tbl.arrays(append(append([]int(nil), tbl.key...), columns...))
 	set := ""
 	for n, i := range columns {
@@ -282,6 +355,10 @@ func (tbl *table) sqlDeleteAny(like change.Tuple) (sql string, types []uint32, c
 const int4ArrayOID = 1007
 
 func (tbl *table) sqlInsertMany() (string, []uint32) {
+	return tbl.once("insert many", tbl.writeInsertMany)
+}
+
+func (tbl *table) writeInsertMany() (string, []uint32) {
 	all := make([]int, len(tbl.columns))
 	typed := make([]string, len(all))
 	for i := range all {

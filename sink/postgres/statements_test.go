@@ -105,6 +105,56 @@ func TestStatements(t *testing.T) {
 	})
 }
 
+// What is kept of a statement is what would be written for any other row.
+func TestKeptStatementsAreThoseOfEveryRow(t *testing.T) {
+	for _, head := range []string{"columns a:key:int8 b:text c:always:int8", "columns a:key:int8 b:text c:json", "columns a:key:int8 b:key:text c:noelements:numeric", "columns a:key:int8", "columns a:int8 b:text"} {
+		tbl := scriptTable(t, head)
+		n := len(tbl.columns)
+		text := func(s string) change.Value { return change.Value{Kind: change.Text, Data: []byte(s)} }
+		for _, fill := range []func(i int) change.Value{
+			func(i int) change.Value { return text(fmt.Sprint(i)) },
+			func(i int) change.Value {
+				if tbl.isKey(i) || len(tbl.key) == 0 {
+					return text("x")
+				}
+				return change.Value{Kind: change.Unchanged}
+			},
+			func(i int) change.Value {
+				if tbl.isKey(i) {
+					return text("y")
+				}
+				return change.Value{Kind: change.Null}
+			},
+			func(i int) change.Value { return text(fmt.Sprint("again ", i)) },
+		} {
+			row, old := make(change.Tuple, n), make(change.Tuple, n)
+			for i := range row {
+				row[i], old[i] = fill(i), text(fmt.Sprint("old ", i))
+			}
+			same := func(sql string, types []uint32, params [][]byte) func(string, []uint32, [][]byte) {
+				return func(wantSQL string, wantTypes []uint32, wantParams [][]byte) {
+					t.Helper()
+					if got, want := fmt.Sprintf("%s %v %q", sql, types, params), fmt.Sprintf("%s %v %q", wantSQL, wantTypes, wantParams); got != want {
+						t.Errorf("%s: %s\nwant %s", head, got, want)
+					}
+				}
+			}
+			same(tbl.sqlUpdate(old, row, false))(tbl.writeUpdate(old, row, false))
+			same(tbl.sqlUpdate(old, row, true))(tbl.writeUpdate(old, row, true))
+			same(tbl.sqlDelete(old))(tbl.writeDelete(old))
+			sql, types := tbl.sqlInsert()
+			want, wantTypes := tbl.writeInsert()
+			same(sql, types, nil)(want, wantTypes, nil)
+			if len(tbl.key) == 0 || len(tbl.settable(row)) == 0 {
+				continue
+			}
+			sql, types = tbl.sqlUpdateMany(tbl.settable(row))
+			want, wantTypes = tbl.writeUpdateMany(tbl.settable(row))
+			same(sql, types, nil)(want, wantTypes, nil)
+		}
+	}
+}
+
 func TestCheckedRows(t *testing.T) {
 	for sql, want := range map[string]string{
 		"delete from only t where a = $1":                                                  "with changed as (delete from only t where a = $1 returning 1) select 1 operator(pg_catalog./) (pg_catalog.count(*) operator(pg_catalog.=) $2)::pg_catalog.int4 from changed",

@@ -24,6 +24,8 @@ type table struct {
 
 	referenced bool   // by a foreign key of another table
 	loud       []loud // triggers and rules that would fire
+
+	texts map[string]text // statements that are the same for all rows, by their kind
 }
 
 // column is a replicated column on the replica.

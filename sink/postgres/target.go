@@ -43,6 +43,7 @@ type Target struct {
 	conn *pgx.Conn // applies
 
 	statements map[string]*statement // prepared on conn, by their text
+	checked    map[string]string     // statements that check themselves, by those that do not
 	tables     map[*change.Relation]*table
 	copies     map[uint32]*copied // by OID on the master: tables whose copy the stream has not passed
 	upper      int64              // the replica's log has partitions for blocks below
@@ -190,6 +191,7 @@ func (t *Target) Open(ctx context.Context) (state sink.State, err error) {
 // clear forgets what was known of a connection and what it is connected to.
 func (t *Target) clear() {
 	t.statements = map[string]*statement{}
+	t.checked = map[string]string{}
 	t.tables = map[*change.Relation]*table{}
 	t.copies = map[uint32]*copied{}
 	t.jobs, t.waiting, t.seen, t.failed = map[uint32]*job{}, nil, 0, nil
