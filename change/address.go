@@ -17,3 +17,6 @@ func (a Address) Relation() (oid uint32, is bool) { return a.OID, a.Class == inC
 
 // FirstUserOID is the first OID of what is not built in (FirstNormalObjectId in access/transam.h).
 const FirstUserOID = 16384
+
+// LSNOID is the OID of the type pg_lsn.
+const LSNOID = 3220

@@ -88,9 +88,7 @@ func InsertBlock(b *Block) (formats []int16, sql string, types []uint32, params 
 const insertBlock = "insert into bridge.commit_block (" + blockColumns + ") values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"
 
 // blockTypes are the types of blockColumns.
-var blockTypes = []uint32{pgtype.Int8OID, pgtype.Int4OID, pgtype.Int8OID, lsnOID, pgtype.TimestamptzOID, pgtype.ByteaOID, pgtype.ByteaOID, pgtype.Int4OID, pgtype.Int8OID, pgtype.ByteaOID}
-
-const lsnOID = 3220
+var blockTypes = []uint32{pgtype.Int8OID, pgtype.Int4OID, pgtype.Int8OID, change.LSNOID, pgtype.TimestamptzOID, pgtype.ByteaOID, pgtype.ByteaOID, pgtype.Int4OID, pgtype.Int8OID, pgtype.ByteaOID}
 
 // slab gives copies of byte strings that share larger pieces of memory.
 type slab struct{ free []byte }

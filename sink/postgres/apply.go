@@ -10,6 +10,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/commitlog"
@@ -275,18 +276,6 @@ func (r *run) abandon(err error) error {
 	}
 	return err
 }
-
-// Types of parameters of our own statements.
-const (
-	pgInt8  = 20
-	pgInt2  = 21
-	pgInt4  = 23
-	pgText  = 25
-	pgBytea = 17
-	pgLSN   = 3220
-
-	pgTimestamptz = 1184
-)
 
 // changes takes the changes of a block's content.
 func (r *run) changes(b *commitlog.Block, content []byte) error {
@@ -563,7 +552,7 @@ func (r *run) truncate(b *commitlog.Block, c *change.Change) error {
 				join pg_catalog.pg_sequence s on s.seqrelid = d.objid
 				where d.refobjid = $1::pg_catalog.regclass and d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
 					and d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass and d.deptype in ('a', 'i')`,
-				[]uint32{pgText}, [][]byte{[]byte(tbl.name)}, nil, r.failure(b.Seq, tbl))
+				[]uint32{pgtype.TextOID}, [][]byte{[]byte(tbl.name)}, nil, r.failure(b.Seq, tbl))
 		}
 	}
 	if plain != "" {
@@ -583,7 +572,7 @@ func (r *run) failure(seq int64, tbl *table) func(error) error {
 }
 
 var (
-	positionTypes   = []uint32{pgInt4, pgInt8, pgLSN, pgBytea, pgBytea, pgTimestamptz, pgInt8, pgInt4}
+	positionTypes   = []uint32{pgtype.Int4OID, pgtype.Int8OID, change.LSNOID, pgtype.ByteaOID, pgtype.ByteaOID, pgtype.TimestamptzOID, pgtype.Int8OID, pgtype.Int4OID}
 	positionFormats = slices.Repeat([]int16{pgx.BinaryFormatCode}, len(positionTypes))
 )
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // statement is prepared on the applying connection.
@@ -93,7 +94,7 @@ func (f *flight) expectIn(formats []int16, want int, sql string, types []uint32,
 			if formats != nil {
 				formats = append(formats[:len(formats):len(formats)], pgx.TextFormatCode)
 			}
-			f.execIn(formats, checked, append(types[:len(types):len(types)], pgInt8), append(params[:len(params):len(params)], strconv.AppendInt(nil, int64(want), 10)), nil, fail)
+			f.execIn(formats, checked, append(types[:len(types):len(types)], pgtype.Int8OID), append(params[:len(params):len(params)], strconv.AppendInt(nil, int64(want), 10)), nil, fail)
 			return
 		}
 		f.unchecked = true

@@ -3,6 +3,8 @@ package postgres
 import (
 	"fmt"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/pgbridge/pgbridge/commitlog"
 	"github.com/pgbridge/pgbridge/sink"
 )
@@ -61,7 +63,7 @@ func (r *run) storeParts(b *commitlog.Block) error {
 	}
 	for _, p := range r.parts {
 		r.flight.execIn([]int16{0, 0, 1}, `insert into bridge.commit_part (seq, part, payload) values ($1, $2, $3)`,
-			[]uint32{pgInt8, pgInt4, pgBytea}, [][]byte{fmt.Append(nil, b.Seq), fmt.Append(nil, p.part), p.stored}, nil, nil)
+			[]uint32{pgtype.Int8OID, pgtype.Int4OID, pgtype.ByteaOID}, [][]byte{fmt.Append(nil, b.Seq), fmt.Append(nil, p.part), p.stored}, nil, nil)
 	}
 	r.parts = r.parts[:0]
 	return r.flight.land()

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgbridge/pgbridge/change"
 )
@@ -61,7 +62,7 @@ func (r *run) copyLater(tbl *table, row change.Tuple) {
 	r.flight.exec(`
 		insert into bridge.copy_chunk (relid, chunk, lower_key, upper_key)
 		select relid, least(min(chunk), 0) - 1, $2::text::text[], $2::text::text[] from bridge.copy_chunk where relid = $1::text::oid group by relid`,
-		[]uint32{pgText, pgText}, [][]byte{fmt.Append(nil, tbl.rel.OID), append(key, '}')}, nil, nil)
+		[]uint32{pgtype.TextOID, pgtype.TextOID}, [][]byte{fmt.Append(nil, tbl.rel.OID), append(key, '}')}, nil, nil)
 }
 
 // tryUpdate updates the row that was old and says whether there was one.
@@ -110,7 +111,7 @@ func (r *run) refetch(tbl *table, seq int64, row change.Tuple) error {
 	r.flight.expect(1, `
 		insert into bridge.copy_chunk (relid, chunk, lower_key, upper_key, snapshot, rows)
 		select relid, least(min(chunk), 0) - 1, '{}', '{}', $2, 1 from bridge.copy_chunk where relid = $1::text::oid group by relid`,
-		[]uint32{pgText, pgText}, [][]byte{fmt.Append(nil, tbl.rel.OID), []byte(text)}, func(int64) error {
+		[]uint32{pgtype.TextOID, pgtype.TextOID}, [][]byte{fmt.Append(nil, tbl.rel.OID), []byte(text)}, func(int64) error {
 			return fmt.Errorf("the copy of table %s is not known any more", tbl.rel)
 		}, nil)
 	consistent, err := markEnd(r.ctx, master)
@@ -119,7 +120,7 @@ func (r *run) refetch(tbl *table, seq int64, row change.Tuple) error {
 	}
 	if r.t.consistent != never {
 		r.t.consistent = consistent
-		r.flight.exec(`update bridge.position set consistent_lsn = $1::text::pg_lsn`, []uint32{pgText}, [][]byte{[]byte(consistent.String())}, nil, nil)
+		r.flight.exec(`update bridge.position set consistent_lsn = $1::text::pg_lsn`, []uint32{pgtype.TextOID}, [][]byte{[]byte(consistent.String())}, nil, nil)
 	}
 	if fresh == nil {
 		return nil // deleted since: the stream will say so

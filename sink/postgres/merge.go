@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/sink"
@@ -226,7 +227,7 @@ func (tbl *table) sort(rows []change.Tuple) {
 	key := tbl.key[0]
 	number := false
 	switch tbl.columns[key].oid {
-	case pgInt2, pgInt4, pgInt8:
+	case pgtype.Int2OID, pgtype.Int4OID, pgtype.Int8OID:
 		number = true
 	}
 	slices.SortFunc(rows, func(x, y change.Tuple) int {
@@ -373,7 +374,7 @@ func (r *run) miscounted(b *batch, done string, want int) func(int64) error {
 func (tbl *table) columnArrays(rows []change.Tuple, columns []int) (formats []int16, params [][]byte) {
 	formats, params = make([]int16, len(columns)), make([][]byte, len(columns))
 	for n, i := range columns {
-		element, delimiter := uint32(pgText), byte(',')
+		element, delimiter := uint32(pgtype.TextOID), byte(',')
 		if c := &tbl.columns[i]; c.elements {
 			element, delimiter = c.oid, c.delimiter
 		}

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/pgbridge/pgbridge/change"
 	"github.com/pgbridge/pgbridge/internal/gold"
 	"github.com/pgbridge/pgbridge/internal/rows"
@@ -54,8 +56,8 @@ func parseChange(t *testing.T, line string) *change.Change {
 func newTable(keys int, identity string, names ...string) *table {
 	tbl := &table{rel: &change.Relation{OID: 1, Schema: "public", Name: "t", Identity: identity}, name: "public.t"}
 	for i, n := range names {
-		tbl.rel.Columns = append(tbl.rel.Columns, change.Column{Name: n, Type: textOID, Typmod: -1, Key: i < keys})
-		tbl.columns = append(tbl.columns, column{name: n, oid: textOID, typeName: "pg_catalog.text", array: textArrayOID, delimiter: ',', elements: true})
+		tbl.rel.Columns = append(tbl.rel.Columns, change.Column{Name: n, Type: pgtype.TextOID, Typmod: -1, Key: i < keys})
+		tbl.columns = append(tbl.columns, column{name: n, oid: pgtype.TextOID, typeName: "pg_catalog.text", array: pgtype.TextArrayOID, delimiter: ',', elements: true})
 		if i < keys {
 			tbl.key = append(tbl.key, i)
 			tbl.columns[i].equal = "operator(pg_catalog.=)"

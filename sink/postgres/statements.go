@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/jackc/pgx/v5/pgtype"
+
 	"github.com/pgbridge/pgbridge/change"
 )
 
@@ -119,7 +121,7 @@ func (tbl *table) match(old change.Tuple, types []uint32, params [][]byte) (stri
 		default:
 			// The output function decides: there may be no equality (json), or equal
 			// values that differ (1.0 and 1.00, citext).
-			types, params = append(types, textOID), append(params, param(old[i]))
+			types, params = append(types, pgtype.TextOID), append(params, param(old[i]))
 			fmt.Fprintf(&b, "pg_catalog.format('%%s', t.%s) operator(pg_catalog.=) $%d collate \"C\"", c.name, len(params))
 			if len(old[i].Data) == 0 {
 				fmt.Fprintf(&b, " and t.%s is distinct from null", c.name) // of which format makes an empty string
@@ -131,8 +133,6 @@ func (tbl *table) match(old change.Tuple, types []uint32, params [][]byte) (stri
 	}
 	return b.String(), types, params
 }
-
-const textOID = 25
 
 // param is a value's parameter; nil is null.
 func param(v change.Value) []byte {
@@ -265,13 +265,11 @@ func (tbl *table) arrays(columns []int) (from string, types []uint32) {
 		if tbl.columns[i].elements {
 			types = append(types, tbl.columns[i].array)
 		} else {
-			types = append(types, textArrayOID)
+			types = append(types, pgtype.TextArrayOID)
 		}
 	}
 	return fmt.Sprintf("unnest(%s) as s (%s)", args.String(), names.String()), types
 }
-
-const textArrayOID = 1009
 
 func (tbl *table) typed(i int) string {
 	if tbl.columns[i].elements {
@@ -342,17 +340,15 @@ func (tbl *table) sqlDeleteAny(like change.Tuple) (sql string, types []uint32, c
 			types = append(types, c.array)
 			fmt.Fprintf(&match, "t.%s operator(pg_catalog.=) s.c%d", c.name, i)
 		} else {
-			types = append(types, textArrayOID)
+			types = append(types, pgtype.TextArrayOID)
 			fmt.Fprintf(&match, "pg_catalog.format('%%s', t.%s) operator(pg_catalog.=) s.c%d collate \"C\" and (s.c%[2]d operator(pg_catalog.<>) '' or t.%[1]s is distinct from null)", c.name, i)
 		}
 	}
-	types = append(types, int4ArrayOID)
+	types = append(types, pgtype.Int4ArrayOID)
 	return fmt.Sprintf("delete from only %[1]s t where t.ctid = any (array(select m.ctid from ("+
 		"select t.ctid, s.times, pg_catalog.row_number() over (partition by s.row) as nth from only %[1]s t join unnest(%[2]s$%[3]d) with ordinality as s (%[4]stimes, row) on %[5]s"+
 		") m where m.nth <= m.times))", tbl.name, args.String(), len(types), names.String(), match.String()), types, columns
 }
-
-const int4ArrayOID = 1007
 
 func (tbl *table) sqlInsertMany() (string, []uint32) {
 	return tbl.once("insert many", tbl.writeInsertMany)
