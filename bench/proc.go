@@ -40,20 +40,19 @@ func serverCPU(postmaster int) (time.Duration, error) {
 	}
 }
 
-// childrenOf reads the processes that have this parent, by their process IDs.
-func childrenOf(parent int) (map[int]stat, error) {
+// childrenOf reads the processes that have this parent.
+func childrenOf(parent int) (children []stat, err error) {
 	paths, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return nil, err
 	}
-	children := map[int]stat{}
 	for _, path := range paths {
 		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(path)))
 		if err != nil {
 			continue
 		}
 		if s, err := readStat(pid); err == nil && s.parent == parent { // one that has ended is no child
-			children[pid] = s
+			children = append(children, s)
 		}
 	}
 	return children, nil

@@ -463,12 +463,13 @@ func (t *Target) finishCopy(ctx context.Context) error {
 	if err := t.refreshNoted(ctx, wanted.Model); err != nil {
 		return err
 	}
+	// From here on nothing is left out. Where this fails, the state is read again when the target is opened again.
 	first := t.reduced
 	t.consistent, t.reduced = 0, false
 	clear(t.copies)
 	clear(t.tables)
-	if first {
-		t.look.at = time.Time{}
+	if first { // before it says that it streams
+		t.look.at = time.Time{} // the last look was at less
 		if err := t.findDrift(ctx); err != nil {
 			return err
 		}
