@@ -54,52 +54,68 @@ func (k *keeper) once(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	watch := schemaWatch{log: k.log, triggers: triggers}
+	watch := schemaWatch{log: k.log, slot: k.config.Master.Slot, triggers: triggers}
+	// What was committed while nothing read the slot can have changed the schema: the catalogs tell it before the log does.
+	if err := conn.QueryRow(ctx, `select pg_catalog.pg_current_wal_flush_lsn()::text`).Scan(&watch.behind); err != nil {
+		return fmt.Errorf("ask for the master's position: %w", err)
+	}
 	var notes notes
-	for {
-		if err := watch.look(ctx, conn); err != nil && conn.IsClosed() {
-			return err
-		} else if err != nil {
-			k.log.Debug("the schema can not be compared with the log now", "reason", err) // it is being changed
-		}
-		if err := k.note(ctx, conn, &notes); err != nil && conn.IsClosed() {
-			return err
-		} else if err != nil {
-			k.log.Debug("what is not replicated can not be noted now", "reason", err)
-		}
-		keep, err := k.keep(ctx, conn)
-		if err != nil {
-			return err
-		}
-		if err := commitlog.Trim(ctx, conn, keep); err != nil && !lockTimeout(err) {
-			return err
-		}
-		for range keepEvery / captureEvery {
-			if n, err := master.CapturePending(ctx, conn); err != nil && conn.IsClosed() {
+	for second := 0; ; second++ {
+		due := second%int(keepEvery/captureEvery) == 0
+		if due || watch.behind != 0 {
+			if err := watch.look(ctx, conn); err != nil && conn.IsClosed() {
 				return err
 			} else if err != nil {
-				k.log.Debug("changes of the schema can not be captured now", "reason", err)
-			} else if n > 0 {
-				watch.compared = change.Checksum{}
-			}
-			if tables, err := master.PublishPending(ctx, conn); err != nil {
-				return err
-			} else if len(tables) > 0 {
-				k.log.Info("tables are published", "tables", tables)
-			}
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(captureEvery):
+				k.log.Debug("the schema can not be compared with the log now", "reason", err) // it is being changed
 			}
 		}
+		if due {
+			if err := k.tidy(ctx, conn, &notes); err != nil {
+				return err
+			}
+		}
+		if n, err := master.CapturePending(ctx, conn); err != nil && conn.IsClosed() {
+			return err
+		} else if err != nil {
+			k.log.Debug("changes of the schema can not be captured now", "reason", err)
+		} else if n > 0 {
+			watch.compared = change.Checksum{}
+		}
+		if tables, err := master.PublishPending(ctx, conn); err != nil {
+			return err
+		} else if len(tables) > 0 {
+			k.log.Info("tables are published", "tables", tables)
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(captureEvery):
+		}
 	}
+}
+
+// tidy notes what is not replicated, and trims the log.
+func (k *keeper) tidy(ctx context.Context, conn *pgx.Conn, notes *notes) error {
+	if err := k.note(ctx, conn, notes); err != nil && conn.IsClosed() {
+		return err
+	} else if err != nil {
+		k.log.Debug("what is not replicated can not be noted now", "reason", err)
+	}
+	keep, err := k.keep(ctx, conn)
+	if err != nil {
+		return err
+	}
+	if err := commitlog.Trim(ctx, conn, keep); err != nil && !lockTimeout(err) {
+		return err
+	}
+	return nil
 }
 
 // schemaWatch finds what the log does not know of the schema: what changed without event triggers, and what
 // sessions that change it at the same time have not seen of each other.
 type schemaWatch struct {
 	log      *slog.Logger
+	slot     string
 	triggers bool
 
 	ended    time.Time     // of the last look
@@ -107,22 +123,27 @@ type schemaWatch struct {
 	compared change.Checksum
 	owners   string                           // by then: REASSIGN OWNED and ALTER ROLE RENAME fire no event trigger
 	suspects map[change.Address]master.Missed // that differed in the last look
-	written  change.LSN                       // without triggers: the log's head has to come here before the next one
+	behind   change.LSN                       // the log has to come here before the next one; zero: it has, or need not
 }
 
 // look compares the schema with the log after changes, and now and then.
 func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) error {
-	head, model, err := commitlog.Head(ctx, conn)
+	confirmed, _, err := slotConfirmed(ctx, conn, w.slot)
 	if err != nil {
 		return err
 	}
+	head, model, err := commitlog.Head(ctx, conn)
+	if err != nil || max(head.LSN, confirmed) < w.behind {
+		return err
+	}
+	w.behind = 0
 	owners, err := master.Owners(ctx, conn)
 	if err != nil {
 		return err
 	}
 	since := time.Since(w.ended)
 	switch {
-	case head.LSN < w.written || since < restFor*w.took:
+	case since < restFor*w.took:
 		return nil
 	case model == w.compared && owners == w.owners && len(w.suspects) == 0 && w.triggers && since < lookEvery:
 		return nil
@@ -135,7 +156,7 @@ func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) error {
 	}
 	w.compared, w.owners = model, owners
 	if len(missed) > 0 && (all || !w.triggers) {
-		w.written, err = master.CaptureMissed(ctx, conn)
+		w.behind, err = master.CaptureMissed(ctx, conn)
 		return err
 	}
 	var missing []change.Address

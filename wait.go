@@ -191,17 +191,9 @@ func (w *waiter) target(ctx context.Context) (position change.Position, tap stri
 	marked := false
 	for pause := lookAgainFirst; ; pause = min(2*pause, lookAgainLast) {
 		// The order matters: what was confirmed is in the log before it is confirmed.
-		var confirmed change.LSN
-		var active bool
-		err := w.master.QueryRow(ctx, `
-			select coalesce(confirmed_flush_lsn, '0/0')::text, active
-			from pg_catalog.pg_replication_slots
-			where slot_name = $1 and database = pg_catalog.current_database()`, w.b.Config.Master.Slot).Scan(&confirmed, &active)
-		switch {
-		case errors.Is(err, pgx.ErrNoRows):
-			return position, tap, fmt.Errorf("replication slot %q is not there: run bridge init", w.b.Config.Master.Slot)
-		case err != nil:
-			return position, tap, fmt.Errorf("look up replication slot %q: %w", w.b.Config.Master.Slot, err)
+		confirmed, active, err := slotConfirmed(ctx, w.master, w.b.Config.Master.Slot)
+		if err != nil {
+			return position, tap, err
 		}
 		head, _, err := commitlog.Head(ctx, w.master)
 		if err != nil {
@@ -228,6 +220,21 @@ func (w *waiter) target(ctx context.Context) (position change.Position, tap stri
 			return position, tap, context.Cause(ctx)
 		}
 	}
+}
+
+// slotConfirmed is how far the log is durable as the slot knows it, and whether a bridge reads the slot.
+func slotConfirmed(ctx context.Context, conn *pgx.Conn, slot string) (lsn change.LSN, active bool, err error) {
+	err = conn.QueryRow(ctx, `
+		select coalesce(confirmed_flush_lsn, '0/0')::text, active
+		from pg_catalog.pg_replication_slots
+		where slot_name = $1 and database = pg_catalog.current_database()`, slot).Scan(&lsn, &active)
+	switch {
+	case errors.Is(err, pgx.ErrNoRows):
+		return 0, false, fmt.Errorf("replication slot %q is not there: run bridge init", slot)
+	case err != nil:
+		return 0, false, fmt.Errorf("look up replication slot %q: %w", slot, err)
+	}
+	return lsn, active, nil
 }
 
 // shows says whether the replica shows the position, and notes where it is. Whatever
