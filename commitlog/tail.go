@@ -13,6 +13,8 @@ type Tail struct {
 	blocks  map[int64]Block
 	order   []tailEntry // as they came
 	bytes   int64
+	readers map[*TailReader]bool
+	passed  int64 // by all readers
 	fed     bool
 	last    int64         // the last block that was fed
 	large   *Large        // the last one that was begun
@@ -33,6 +35,64 @@ const (
 	blockCost = 200 // bytes of memory for all but the payload
 )
 
+// TailReader is one for whom blocks are kept. A nil one is of no tail.
+type TailReader struct {
+	tail   *Tail
+	passed int64
+}
+
+// Reader registers one that may want every block that there is, until it says what it has passed or is closed. What all readers have passed
+// is forgotten, but not before what came to the tail earlier. They should be registered before the first one says so.
+func (t *Tail) Reader() *TailReader {
+	if t == nil {
+		return nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.readers == nil {
+		t.readers = map[*TailReader]bool{}
+	}
+	r := &TailReader{tail: t}
+	t.readers[r] = true
+	t.pass()
+	return r
+}
+
+// Passed says that the reader wants only blocks behind block seq from now on; what it has said before does not hold any more.
+func (r *TailReader) Passed(seq int64) {
+	if r == nil {
+		return
+	}
+	r.tail.mu.Lock()
+	defer r.tail.mu.Unlock()
+	r.passed = seq
+	r.tail.pass()
+	r.tail.expire(time.Now())
+}
+
+// Close says that the reader wants nothing any more.
+func (r *TailReader) Close() {
+	if r == nil {
+		return
+	}
+	r.tail.mu.Lock()
+	defer r.tail.mu.Unlock()
+	delete(r.tail.readers, r)
+	r.tail.pass()
+}
+
+// pass finds what all readers have passed; mu is held.
+func (t *Tail) pass() {
+	t.passed = 0
+	first := true
+	for r := range t.readers {
+		if first || r.passed < t.passed {
+			t.passed = r.passed
+		}
+		first = false
+	}
+}
+
 // Put adds blocks, whose bytes nobody changes any more. Large blocks are not kept.
 func (t *Tail) Put(blocks []Block) {
 	if t == nil || len(blocks) == 0 {
@@ -51,7 +111,7 @@ func (t *Tail) put(blocks []Block) {
 		t.blocks = map[int64]Block{}
 	}
 	for _, b := range blocks {
-		if _, known := t.blocks[b.Seq]; known || b.Parts > 1 {
+		if _, known := t.blocks[b.Seq]; known || b.Parts > 1 || b.Seq <= t.passed {
 			continue
 		}
 		size := int64(len(b.Payload)) + blockCost
@@ -102,10 +162,10 @@ func (t *Tail) tell() {
 	}
 }
 
-// expire forgets what is old, or too much; mu is held.
+// expire forgets what is old, or too much, or of use for nobody; mu is held.
 func (t *Tail) expire(now time.Time) {
 	n := 0
-	for n < len(t.order) && (now.Sub(t.order[n].at) > tailAge || t.bytes > tailBytes) {
+	for n < len(t.order) && (now.Sub(t.order[n].at) > tailAge || t.bytes > tailBytes || t.order[n].seq <= t.passed) {
 		delete(t.blocks, t.order[n].seq)
 		t.bytes -= t.order[n].bytes
 		n++

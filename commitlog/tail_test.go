@@ -114,3 +114,45 @@ func TestTailIsFed(t *testing.T) {
 		t.Error("a nil Tail is fed")
 	}
 }
+
+func TestTailForgetsWhatAllReadersHavePassed(t *testing.T) {
+	var tail Tail
+	has := func(want string) {
+		t.Helper()
+		var got []string
+		for seq := int64(1); seq < 10; seq++ {
+			if blocks := tail.Behind(seq-1, 1, 100); len(blocks) > 0 {
+				got = append(got, fmt.Sprint(seq))
+			}
+		}
+		if list := strings.Join(got, " "); list != want || len(tail.order) != len(got) {
+			t.Errorf("it has %q, and %d entries; want %q", list, len(tail.order), want)
+		}
+	}
+	one, two := tail.Reader(), tail.Reader()
+	for seq := range int64(5) {
+		tail.Feed(tailBlock(seq+1, 1, 10))
+	}
+	one.Passed(5)
+	has("1 2 3 4 5") // two may want them all
+	two.Passed(3)
+	has("4 5")
+	tail.Put([]Block{tailBlock(2, 1, 10), tailBlock(6, 1, 10)}) // nobody wants 2
+	has("4 5 6")
+	two.Passed(1) // a database that was restored, or has lost what was not on its disk
+	tail.Put([]Block{tailBlock(3, 1, 10)})
+	has("3 4 5 6")
+	two.Close()
+	one.Passed(5)
+	has("3 6") // 3 came behind 6, and goes with it
+	one.Passed(6)
+	has("")
+	one.Close()
+	tail.Put([]Block{tailBlock(1, 1, 10)}) // without readers it is kept for a while
+	has("1")
+
+	var none *Tail
+	reader := none.Reader()
+	reader.Passed(1)
+	reader.Close()
+}

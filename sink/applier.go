@@ -129,6 +129,7 @@ type Applier struct {
 	Shortage func() float64
 
 	stored int64 // a large block that is not to be applied before it is stored
+	reader *commitlog.TailReader
 
 	mu       sync.Mutex
 	position change.Position
@@ -147,6 +148,8 @@ const (
 // Run applies until ctx ends. It returns ctx's error: every other one is kept as the
 // replica's state, logged once, and tried again.
 func (a *Applier) Run(ctx context.Context) error {
+	a.reader = a.Tail.Reader()
+	defer a.reader.Close()
 	defer a.Target.Close()
 	wait := retryFirst
 	inOrder := false
@@ -443,6 +446,7 @@ func (a *Applier) progress(p change.Position, state string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.position = p
+	a.reader.Passed(p.Seq)
 	if a.problem != "" && state != "streaming" {
 		return
 	}
