@@ -56,8 +56,8 @@ func (k *keeper) once(ctx context.Context) error {
 	}
 	watch := schemaWatch{log: k.log, slot: k.config.Master.Slot, triggers: triggers}
 	// What was committed while nothing read the slot can have changed the schema: the catalogs tell it before the log does.
-	if err := conn.QueryRow(ctx, `select pg_catalog.pg_current_wal_flush_lsn()::text`).Scan(&watch.behind); err != nil {
-		return fmt.Errorf("ask for the master's position: %w", err)
+	if _, watch.behind, err = commitlog.Ends(ctx, conn); err != nil {
+		return err
 	}
 	var notes notes
 	for second := 0; ; second++ {
@@ -127,10 +127,12 @@ type schemaWatch struct {
 }
 
 // look compares the schema with the log after changes, and now and then.
-func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) error {
-	confirmed, _, err := slotConfirmed(ctx, conn, w.slot)
-	if err != nil {
-		return err
+func (w *schemaWatch) look(ctx context.Context, conn *pgx.Conn) (err error) {
+	var confirmed change.LSN
+	if w.behind != 0 {
+		if confirmed, _, err = slotConfirmed(ctx, conn, w.slot); err != nil {
+			return err
+		}
 	}
 	head, model, err := commitlog.Head(ctx, conn)
 	if err != nil || max(head.LSN, confirmed) < w.behind {

@@ -1,6 +1,7 @@
 package commitlog
 
 import (
+	"math"
 	"sync"
 	"time"
 )
@@ -84,12 +85,11 @@ func (r *TailReader) Close() {
 // pass finds what all readers have passed; mu is held.
 func (t *Tail) pass() {
 	t.passed = 0
-	first := true
+	if len(t.readers) > 0 {
+		t.passed = math.MaxInt64
+	}
 	for r := range t.readers {
-		if first || r.passed < t.passed {
-			t.passed = r.passed
-		}
-		first = false
+		t.passed = min(t.passed, r.passed)
 	}
 }
 
