@@ -283,11 +283,16 @@ func readCatalog(ctx context.Context, conn *pgx.Conn) (Catalog, error) {
 	}
 	var texts []string
 	read := func(what, sql string) error {
-		more, err := query(ctx, conn, "select q.entry::text from ("+sql+"\n) q", pgx.RowTo[string])
+		more, err := query(ctx, conn, "select q.entry::text from ("+sql+"\n) q", pgx.RowTo[*string])
 		if err != nil {
 			return fmt.Errorf("%s: %w", what, err)
 		}
-		texts = append(texts, more...)
+		for _, text := range more {
+			if text == nil {
+				return fmt.Errorf("%s: %w", what, ErrChanged)
+			}
+			texts = append(texts, *text)
+		}
 		return nil
 	}
 	if err := read("server", serverEntry); err != nil {
@@ -309,7 +314,7 @@ func readCatalog(ctx context.Context, conn *pgx.Conn) (Catalog, error) {
 	return c, nil
 }
 
-// query returns the rows of sql. Null does not go into a string: then something was dropped since the transaction began.
+// query returns the rows of sql.
 func query[T any](ctx context.Context, conn *pgx.Conn, sql string, to pgx.RowToFunc[T]) ([]T, error) {
 	// Not prepared: each of these is asked once, and the connection is the caller's.
 	rows, err := conn.Query(ctx, sql, pgx.QueryExecModeExec)

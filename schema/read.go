@@ -2,10 +2,12 @@ package schema
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Options choose what Read takes into the model. The zero value takes everything that is not the system's or the bridge's.
@@ -41,7 +43,9 @@ var pinned = []struct{ name, value string }{
 
 // Read returns the schema of the database that conn is connected to. Within an open transaction it reads what that sees
 // (so pass tx.Conn() to read under the snapshot of a copy), otherwise in a read only transaction of its own; settings
-// are as before when it returns. DDL committed by others during the read can make it fail; then read again.
+// are as before when it returns. DDL that others commit meanwhile can come in between: the functions that render definitions
+// look at the catalogs of now. A transaction of its own is begun again then, a few times; within an open one, and if it does not
+// end, the error is ErrChanged.
 func Read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
 	var m *Model
 	err := pinnedRead(ctx, conn, func() error {
@@ -63,8 +67,33 @@ func Read(ctx context.Context, conn *pgx.Conn, opt Options) (*Model, error) {
 	return m, err
 }
 
-// pinnedRead calls read within a transaction or a savepoint in which the settings are pinned.
+// ErrChanged is the error of a read that others' DDL came into.
+var ErrChanged = errors.New("objects were dropped or changed while they were read")
+
+// changed makes ErrChanged of what the server says of an object that is there for the query and not for the function that
+// renders it: "cache lookup failed", or that it does not exist.
+func changed(err error) error {
+	pg, ok := errors.AsType[*pgconn.PgError](err)
+	if ok && (pg.Code == "XX000" || pg.Code == "42P01" || pg.Code == "42703" || pg.Code == "42704" || pg.Code == "42883") {
+		return fmt.Errorf("%w: %w", ErrChanged, err)
+	}
+	return err
+}
+
+// pinnedRead calls read within a transaction or a savepoint in which the settings are pinned: once, or until nobody's DDL
+// comes into it.
 func pinnedRead(ctx context.Context, conn *pgx.Conn, read func() error) error {
+	const attempts = 10
+	within := conn.PgConn().TxStatus() != 'I'
+	for n := 1; ; n++ {
+		err := pinnedReadOnce(ctx, conn, read)
+		if within || n == attempts || !errors.Is(err, ErrChanged) {
+			return err
+		}
+	}
+}
+
+func pinnedReadOnce(ctx context.Context, conn *pgx.Conn, read func() error) error {
 	begin, end := "begin isolation level repeatable read, read only", "rollback"
 	if conn.PgConn().TxStatus() != 'I' {
 		// The settings are local to the savepoint.
@@ -79,7 +108,7 @@ func pinnedRead(ctx context.Context, conn *pgx.Conn, read func() error) error {
 	}
 	_, err := conn.Exec(ctx, settings.String(), pgx.QueryExecModeSimpleProtocol)
 	if err == nil {
-		err = read()
+		err = changed(read())
 	}
 	if _, endErr := conn.Exec(ctx, end, pgx.QueryExecModeSimpleProtocol); endErr != nil && err == nil {
 		err = endErr
