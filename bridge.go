@@ -124,7 +124,7 @@ func (b *Bridge) applier(name string) (*sink.Applier, error) {
 	}
 	target := postgres.New(postgres.Options{
 		Name: name, Config: replica, Master: master, Publication: b.Config.Master.Publication,
-		Tables: b.Config.Master.Tables.Match, Workers: b.Config.Copy.Workers, Progress: b.Progress, Log: b.Log,
+		Tables: b.Config.Master.Tables.Match, Workers: b.Config.Copy.Workers, Prefetchers: b.Config.Prefetch.Workers, Progress: b.Progress, Log: b.Log,
 	})
 	return &sink.Applier{
 		Name: name, Kind: "postgres", Target: target, Log: b.Log,

@@ -38,6 +38,7 @@ type Config struct {
 	Log      Log
 	Window   Window
 	Copy     Copy
+	Prefetch Prefetch
 	Replicas []Replica // in the order of the file; may be empty
 }
 
@@ -60,6 +61,11 @@ type Window struct {
 	Transactions int           // > 0
 	Bytes        int64         // > 0
 	Delay        time.Duration // ≥ 0; how long the first transaction waits for company
+}
+
+// Prefetch says how rows that a backlog will change are read ahead.
+type Prefetch struct {
+	Workers int // ≥ 0: connections to each replica
 }
 
 // Copy says how tables are copied to a replica.
@@ -103,6 +109,7 @@ func (c *Config) attrs() []slog.Attr {
 		slog.String("window.bytes", formatSize(c.Window.Bytes)),
 		slog.Duration("window.delay", c.Window.Delay),
 		slog.Int("copy.workers", c.Copy.Workers),
+		slog.Int("prefetch.workers", c.Prefetch.Workers),
 	}
 	for i, r := range c.Replicas {
 		attrs = append(attrs,

@@ -47,6 +47,7 @@ func defaults(url URL, replicas ...Replica) *Config {
 		Log:      Log{RetainFor: 24 * time.Hour, RetainBytes: 10 << 30},
 		Window:   Window{Transactions: 4000, Bytes: 8 << 20},
 		Copy:     Copy{Workers: copyWorkers(runtime.NumCPU())},
+		Prefetch: Prefetch{Workers: 1},
 		Replicas: replicas,
 	}
 }
@@ -62,7 +63,7 @@ func TestLoad(t *testing.T) {
 	full.Master.Tables = Tables{Include: []string{"sales.*", "Orders"}, Exclude: []string{"*.audit"}}
 	full.Log = Log{RetainFor: 7 * 24 * time.Hour, RetainBytes: 512 << 10}
 	full.Window = Window{Transactions: 1, Bytes: 4096, Delay: 2 * time.Millisecond}
-	full.Copy = Copy{Workers: 5}
+	full.Copy, full.Prefetch = Copy{Workers: 5}, Prefetch{Workers: 3}
 
 	fromEnv := defaults(masterURL, Replica{Name: "eu", URL: "postgres://bridge@eu.example/app"})
 	fromEnv.Master.Tables = Tables{Include: []string{"sales.*", "public.a"}, Exclude: []string{"x"}}
@@ -92,6 +93,7 @@ master:
 log: {retain_for: 7d, retain_bytes: 512kB}
 window: {transactions: 1, bytes: 4096, delay: 2ms}
 copy: {workers: 5}
+prefetch: {workers: 3}
 replicas:
   - name: EU-1
     url: postgres://bridge@eu.example:5432/app
@@ -159,7 +161,7 @@ func TestEveryKeyCanBeSetFromTheEnvironment(t *testing.T) {
 		"master.url": masterURL, "master.slot": "s", "master.publication": "p",
 		"master.tables.include": "a.b", "master.tables.exclude": "a.c",
 		"log.retain_for": "1h0m0s", "log.retain_bytes": "3GiB",
-		"window.transactions": "7", "window.bytes": "5MiB", "window.delay": "3ms", "copy.workers": "6",
+		"window.transactions": "7", "window.bytes": "5MiB", "window.delay": "3ms", "copy.workers": "6", "prefetch.workers": "0",
 	}
 	for _, s := range settings() {
 		if values[s.key] == "" {
@@ -189,17 +191,17 @@ func TestLoadFaults(t *testing.T) {
 	}{
 		{name: "nothing at all", yaml: "# empty\n", want: []string{"master.url"}, say: []string{"missing", "BRIDGE_MASTER_URL"}},
 		{name: "all faults at once",
-			yaml: "master: {slot: No, publication: ''}\nlog: {retain_for: 24, retain_bytes: 0}\nwindow: {transactions: -1, bytes: lots, delay: -1s}\ncopy: {workers: 0}\nreplicas: [{name: a b}]\n",
-			want: []string{"master.slot", "master.publication", "log.retain_for", "log.retain_bytes", "window.transactions", "window.bytes", "window.delay", "copy.workers",
+			yaml: "master: {slot: No, publication: ''}\nlog: {retain_for: 24, retain_bytes: 0}\nwindow: {transactions: -1, bytes: lots, delay: -1s}\ncopy: {workers: 0}\nprefetch: {workers: -1}\nreplicas: [{name: a b}]\n",
+			want: []string{"master.slot", "master.publication", "log.retain_for", "log.retain_bytes", "window.transactions", "window.bytes", "window.delay", "copy.workers", "prefetch.workers",
 				"master.url", "replicas[0].name", "replicas[0].url"},
-			say: []string{"11 faults", "bridge.yaml:1", `"24" is not a duration`, "24h or 7d", `"lots" is not a size`}},
+			say: []string{"12 faults", "bridge.yaml:1", `"24" is not a duration`, "24h or 7d", `"lots" is not a size`}},
 		{name: "a misspelt section", yaml: "mastr: {url: x}\n" + master, want: []string{"mastr"}, say: []string{"unknown key", "did you mean master?", "bridge.yaml:1"}},
 		{name: "a misspelt key", yaml: "master: {ulr: x, url: " + masterURL + "}", want: []string{"master.ulr"}, say: []string{"did you mean master.url?"}},
 		{name: "a misspelt key in depth", yaml: "master: {url: " + masterURL + ", tables: {includes: [a.b]}}",
 			want: []string{"master.tables.includes"}, say: []string{"did you mean master.tables.include?"}},
 		{name: "a key in the wrong section", yaml: master + "retain_for: 1h", want: []string{"retain_for"}, say: []string{"did you mean log.retain_for?"}},
 		{name: "a key in capitals", yaml: "Master: {url: " + masterURL + "}", want: []string{"Master", "master.url"}, say: []string{"did you mean master?"}},
-		{name: "a key like nothing", yaml: master + "telemetry_endpoint: x", want: []string{"telemetry_endpoint"}, say: []string{"valid at the top: master, log, window, copy, replicas"}},
+		{name: "a key like nothing", yaml: master + "telemetry_endpoint: x", want: []string{"telemetry_endpoint"}, say: []string{"valid at the top: master, log, window, copy, prefetch, replicas"}},
 		{name: "an unknown key of a replica", yaml: master + "replicas: [{name: eu, url: postgres://eu/app, zon: x}]",
 			want: []string{"replicas[0].zon"}, say: []string{"did you mean replicas[0].zone?"}},
 		{name: "a key given twice", yaml: master + "log: {retain_for: 1h, retain_for: 2h}", want: []string{"log.retain_for"}, say: []string{"given twice, first on line 2"}},

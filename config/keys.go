@@ -34,6 +34,7 @@ func settings() []setting {
 		{key: "window.bytes", def: "8MiB"},
 		{key: "window.delay", def: "0s"},
 		{key: "copy.workers", def: strconv.Itoa(copyWorkers(runtime.NumCPU()))},
+		{key: "prefetch.workers", def: "1"},
 	}
 }
 

@@ -194,11 +194,12 @@ func (l *loader) config() *Config {
 			RetainBytes: l.size("log.retain_bytes"),
 		},
 		Window: Window{
-			Transactions: l.count("window.transactions"),
+			Transactions: l.count("window.transactions", 1),
 			Bytes:        l.size("window.bytes"),
 			Delay:        l.duration("window.delay", 0),
 		},
-		Copy: Copy{Workers: l.count("copy.workers")},
+		Copy:     Copy{Workers: l.count("copy.workers", 1)},
+		Prefetch: Prefetch{Workers: l.count("prefetch.workers", 0)},
 	}
 	endpoints := map[endpoint]string{} // which key took a database first
 	c.Master.URL = l.url("master.url", endpoints)
@@ -276,11 +277,11 @@ func (l *loader) patterns(key string, include bool) []string {
 	return patterns
 }
 
-func (l *loader) count(key string) int {
+func (l *loader) count(key string, least int) int {
 	text := l.viper.GetString(key)
 	n, err := strconv.Atoi(text)
-	if err != nil || n < 1 {
-		l.fault(key, display(text)+" is not a whole number above 0", "")
+	if err != nil || n < least {
+		l.fault(key, fmt.Sprintf("%s is not a whole number from %d up", display(text), least), "")
 	}
 	return n
 }

@@ -150,11 +150,16 @@ func (t *Target) attempt(ctx context.Context, w *sink.Window, inOrder, strict bo
 	if inOrder {
 		r.flight.exec("set constraints all deferred", nil, nil, nil, nil)
 	}
+	r.beginPrefetch(w)
 	if !inOrder && t.plain(w) {
 		r.stored = true
 		r.flight.beside(func() error { return t.store(ctx, w, nil) })
 	}
-	return r.whole(w)
+	err := r.whole(w)
+	if err == nil {
+		r.endPrefetch(w)
+	}
+	return err
 }
 
 // plain says whether the window has many blocks, and nothing in them but rows of tables as they are: then the server can store the blocks while their changes are merged.
@@ -231,6 +236,8 @@ type run struct {
 	silent  map[*table]bool // tables whose triggers are switched off
 	early   *earlyRows      // nil: none are there
 	stored  bool            // the window's blocks are, or are just being stored
+
+	prefetches prefetches
 
 	caughtUp bool        // the stream has come to where the schema was ahead
 	between  []*rendered // of a run that goes ahead: where to, and where from

@@ -150,6 +150,19 @@ func (f *flight) beside(do func() error) {
 	go func() { f.busy <- do() }()
 }
 
+// free says whether nothing uses the connection beside, or does no more.
+func (f *flight) free() bool {
+	select {
+	case err := <-f.busy: // never, if there is nothing
+		f.busy = nil
+		if f.err == nil {
+			f.err = err
+		}
+	default:
+	}
+	return f.busy == nil
+}
+
 // wait waits for what uses the connection beside.
 func (f *flight) wait() error {
 	if f.busy != nil {

@@ -16,14 +16,15 @@ import (
 
 // batch is what a window does to one table, by key.
 type batch struct {
-	tbl     *table
-	index   map[string]int // encoded key → entries
-	entries []entry
-	indexed int   // of a table without a key: so many of the entries are in index
-	grows   bool  // there may be rows to insert
-	changes int   // that made the entries
-	first   int64 // seq of the first and last block in it
-	last    int64
+	tbl        *table
+	index      map[string]int // encoded key → entries
+	entries    []entry
+	indexed    int   // of a table without a key: so many of the entries are in index
+	grows      bool  // there may be rows to insert
+	changes    int   // that made the entries
+	prefetched int   // so many of the entries were looked at for rows to read ahead
+	first      int64 // seq of the first and last block in it
+	last       int64
 }
 
 // entry is the net effect on one key.
@@ -108,7 +109,10 @@ func (r *run) merge(tbl *table, seq int64, c *change.Change, mode mode) error {
 	default:
 		return r.at(seq, tbl, old, &sink.Mismatch{Reason: fmt.Sprintf("%s does not follow from the changes before it", c.Op)})
 	}
-	if len(b.entries) >= eagerRows && !b.grows && b.changes < 2*len(b.entries) {
+	if !known {
+		r.prefetch(b, prefetchRows)
+	}
+	if len(b.entries) >= eagerRows && !b.grows && !b.merges() && r.flight.free() {
 		if err := r.flushBatch(b); err != nil {
 			return err
 		}
@@ -167,6 +171,9 @@ func (r *run) entry(b *batch, row change.Tuple) (e *entry, known bool) {
 // flush sends everything that is gathered.
 func (r *run) flush() error {
 	for _, b := range r.order {
+		r.prefetch(b, prefetchLeast)
+	}
+	for _, b := range r.order {
 		if err := r.flushBatch(b); err != nil {
 			return err
 		}
@@ -178,7 +185,7 @@ func (r *run) flush() error {
 const (
 	fewRows  = 4
 	copyRows = 200
-	// So many updates and deletes of one table are sent before the window's end: the server is busy
+	// So many updates and deletes of one table are sent before the window's end, as soon as the server has nothing else to do: it is busy
 	// with them while the rest is merged. (Inserts are not: they go by COPY, which waits for all before it; nor what is changed
 	// again and again, which is better merged.)
 	eagerRows = 1000
@@ -211,6 +218,7 @@ func (r *run) flushBatch(b *batch) error {
 	// The index is read, and the table written, where they were read and written just before.
 	b.tbl.sort(deletes)
 	b.tbl.sort(updates)
+	b.tbl.hot = b.merges()
 	r.deleteRows(b, deletes, true)
 	r.deleteRows(b, unsure, false)
 	r.updateRows(b, updates)
@@ -239,8 +247,11 @@ func (tbl *table) sort(rows []change.Tuple) {
 	})
 }
 
+// merges says whether several changes come to a row.
+func (b *batch) merges() bool { return b.changes >= 2*len(b.entries) }
+
 func (b *batch) empty() {
-	b.entries, b.indexed, b.grows, b.changes = b.entries[:0], 0, false, 0
+	b.entries, b.indexed, b.grows, b.changes, b.prefetched = b.entries[:0], 0, false, 0, 0
 	clear(b.index)
 }
 

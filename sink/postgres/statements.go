@@ -319,6 +319,19 @@ func (tbl *table) writeUpdateMany(columns []int) (string, []uint32) {
 	return fmt.Sprintf("update only %s t set %s from %s where %s", tbl.name, set, from, tbl.join()), types
 }
 
+// sqlPrefetch reads the rows with the given keys, and counts them. Counting their places takes the rows themselves, not only the index.
+func (tbl *table) sqlPrefetch() (string, []uint32) {
+	return tbl.once("prefetch", tbl.writePrefetch)
+}
+
+func (tbl *table) writePrefetch() (string, []uint32) {
+	if c := &tbl.columns[tbl.key[0]]; len(tbl.key) == 1 && c.elements {
+		return fmt.Sprintf("select pg_catalog.count(t.ctid) from only %s t where t.%s %s any ($1)", tbl.name, c.name, c.equal), []uint32{c.array}
+	}
+	from, types := tbl.arrays(tbl.key)
+	return fmt.Sprintf("select pg_catalog.count(t.ctid) from only %s t, %s where %s", tbl.name, from, tbl.join()), types
+}
+
 // sqlDeleteAny deletes rows of a table without a key. All of them are null where like is. The parameters are arrays of the other
 // columns' values, and one that says how many rows to delete of each.
 func (tbl *table) sqlDeleteAny(like change.Tuple) (sql string, types []uint32, columns []int) {

@@ -100,6 +100,7 @@ func TestStatements(t *testing.T) {
 			show(tbl.sqlDeleteMany())
 			row := make(change.Tuple, len(tbl.columns))
 			show(tbl.sqlUpdateMany(tbl.settable(row)))
+			show(tbl.sqlPrefetch())
 		}
 		return out.String()
 	})

@@ -22,6 +22,8 @@ type table struct {
 	key     []int // the columns that find a row; none: the whole old row does
 	always  bool  // an identity column that only takes default stands outside the key
 
+	keyIndex   bool   // an index finds it
+	hot        bool   // its rows were changed several times each in the last window
 	referenced bool   // by a foreign key of another table
 	loud       []loud // triggers and rules that would fire
 
@@ -220,7 +222,7 @@ func (t *Target) findKey(ctx context.Context, tbl *table, numbers []int16) error
 		if !same && !(x.primary && tbl.rel.Identity == "f") {
 			continue
 		}
-		tbl.key = key
+		tbl.key, tbl.keyIndex = key, true
 		for n, i := range key {
 			tbl.columns[i].equal = x.equal[n]
 		}

@@ -30,6 +30,7 @@ type Options struct {
 	Publication string                          // its tables are copied
 	Tables      func(schema, table string) bool // whose schema is copied; nil: all
 	Workers     int                             // connections that copy at a time
+	Prefetchers int                             // connections that read ahead what a large window will change
 	ChunkBytes  int64                           // about how much of a table is copied under one snapshot; 0: 32 MiB
 	ChunkRows   int64                           // but no fewer rows than this; 0: 10,000
 	IndexBytes  int64                           // an index of a table that is larger is built beside the stream; 0: 64 MiB
@@ -42,13 +43,15 @@ type Target struct {
 	o    Options
 	conn *pgx.Conn // applies
 
-	statements map[string]*statement // prepared on conn, by their text
-	checked    map[string]string     // statements that check themselves, by those that do not
-	tables     map[*change.Relation]*table
-	copies     map[uint32]*copied // by OID on the master: tables whose copy the stream has not passed
-	upper      int64              // the replica's log has partitions for blocks below
-	consistent change.LSN         // while copies is not empty: where it ends
-	parsed     int                // statements prepared so far; names them
+	statements  map[string]*statement // prepared on conn, by their text
+	checked     map[string]string     // statements that check themselves, by those that do not
+	tables      map[*change.Relation]*table
+	copies      map[uint32]*copied // by OID on the master: tables whose copy the stream has not passed
+	upper       int64              // the replica's log has partitions for blocks below
+	consistent  change.LSN         // while copies is not empty: where it ends
+	prefetching *prefetching       // reads ahead; nil: not yet
+	pace        pace               // with that and without; stays when the target is closed
+	parsed      int                // statements prepared so far; names them
 
 	models      sink.Models
 	modelSum    change.Checksum // of the model in force at the position
@@ -344,6 +347,7 @@ func (t *Target) sideConn(ctx context.Context) (err error) {
 func (t *Target) Close() {
 	t.stop(&t.builder)
 	t.stop(&t.background)
+	t.stopPrefetching()
 	if t.conn != nil {
 		t.conn.Close(context.Background())
 		t.conn = nil
