@@ -86,16 +86,17 @@ func pinnedRead(ctx context.Context, conn *pgx.Conn, read func() error) error {
 	const attempts = 10
 	within := conn.PgConn().TxStatus() != 'I'
 	for n := 1; ; n++ {
-		err := pinnedReadOnce(ctx, conn, read)
+		err := pinnedReadOnce(ctx, conn, within, read)
 		if within || n == attempts || !errors.Is(err, ErrChanged) {
 			return err
 		}
 	}
 }
 
-func pinnedReadOnce(ctx context.Context, conn *pgx.Conn, read func() error) error {
+// pinnedReadOnce does so once; within says that a transaction is open.
+func pinnedReadOnce(ctx context.Context, conn *pgx.Conn, within bool, read func() error) error {
 	begin, end := "begin isolation level repeatable read, read only", "rollback"
-	if conn.PgConn().TxStatus() != 'I' {
+	if within {
 		// The settings are local to the savepoint.
 		begin, end = "savepoint bridge_schema_read", "rollback to savepoint bridge_schema_read; release savepoint bridge_schema_read"
 	}

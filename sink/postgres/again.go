@@ -300,9 +300,14 @@ func (t *Target) stop(running **background) {
 	*running = nil
 	t.mu.Unlock()
 	if b != nil {
-		b.cancel()
-		<-b.ended
+		b.end()
 	}
+}
+
+// end ends it, and waits for that.
+func (b *background) end() {
+	b.cancel()
+	<-b.ended
 }
 
 // worker is one that copies, with its connections.

@@ -154,10 +154,7 @@ func (f *flight) beside(do func() error) {
 func (f *flight) free() bool {
 	select {
 	case err := <-f.busy: // never, if there is nothing
-		f.busy = nil
-		if f.err == nil {
-			f.err = err
-		}
+		f.ended(err)
 	default:
 	}
 	return f.busy == nil
@@ -166,12 +163,17 @@ func (f *flight) free() bool {
 // wait waits for what uses the connection beside.
 func (f *flight) wait() error {
 	if f.busy != nil {
-		if err := <-f.busy; err != nil && f.err == nil {
-			f.err = err
-		}
-		f.busy = nil
+		f.ended(<-f.busy)
 	}
 	return f.err
+}
+
+// ended notes what came of what used the connection beside.
+func (f *flight) ended(err error) {
+	f.busy = nil
+	if f.err == nil {
+		f.err = err
+	}
 }
 
 // land waits for all answers and returns the first error. The flight can be used

@@ -154,16 +154,14 @@ func (t *Target) startPrefetching(ctx context.Context) {
 // stopPrefetching ends and waits for them.
 func (t *Target) stopPrefetching() {
 	if t.prefetching != nil {
-		t.prefetching.cancel()
-		<-t.prefetching.ended
+		t.prefetching.end()
 		t.prefetching = nil
 	}
 }
 
 // prefetchConn connects one who reads ahead. A key is read as the applying connection reads it, but by a bitmap scan.
 func (t *Target) prefetchConn(ctx context.Context) (*pgx.Conn, error) {
-	config := t.o.Config.Copy()
-	maps.Copy(config.RuntimeParams, applyPins)
+	config := t.pinned()
 	maps.Copy(config.RuntimeParams, map[string]string{
 		"application_name": "bridge prefetch", "default_transaction_read_only": "on", "lock_timeout": "10ms", "enable_indexscan": "off",
 	})

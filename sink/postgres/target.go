@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -144,14 +145,17 @@ var applyPins = map[string]string{
 	"jit":                                 "off",
 }
 
+// pinned is the configuration of a connection with applyPins.
+func (t *Target) pinned() *pgx.ConnConfig {
+	config := t.o.Config.Copy()
+	maps.Copy(config.RuntimeParams, applyPins)
+	return config
+}
+
 // connect opens a connection to the replica on which triggers, rules and foreign
 // keys are silent: what they did on the master is in the blocks.
 func (t *Target) connect(ctx context.Context) (*pgx.Conn, error) {
-	config := t.o.Config.Copy()
-	for name, value := range applyPins {
-		config.RuntimeParams[name] = value
-	}
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := pgx.ConnectConfig(ctx, t.pinned())
 	if err != nil {
 		return nil, &sink.Unreachable{Err: fmt.Errorf("connect to replica %s: %w", t.o.Name, err)}
 	}
